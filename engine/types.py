@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The values and the one seam between a prompt and a completion.
+
+In: `Part`s (whole pieces of text with a role). Out: a `Completion` with what it cost.
+This room knows no LSP, no repository and no clock but the engine's own. It imports nothing of ours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Sequence
+
+Role = Literal["header", "definition", "journal", "analogy", "prefix", "suffix"]
+StoppedBy = Literal["end", "length", "listener", "cancelled"]
+
+
+class EngineError(Exception):
+    """What an engine could not do. The message is one line that a user can act on.
+
+    EngineError
+    |- ModelNotFound     no file at that path, no such catalogue row, not downloaded yet
+    |- ModelRejected     the file is not a model we can run (HTML, truncated, unknown architecture)
+    |- FetchFailed       no network, no disk, wrong hash
+    |- OutOfMemory       it does not fit, even at the smallest context
+    |- RequestRejected   the engine refused this prompt (too long, invalid)
+    """
+
+
+class ModelNotFound(EngineError):
+    """No file at that path, or no such row in the catalogue."""
+
+
+class ModelRejected(EngineError):
+    """A file that is no model, a damaged one, or one of an architecture that we cannot run."""
+
+
+class FetchFailed(EngineError):
+    """A model could not be fetched: network, disk or hash."""
+
+
+class OutOfMemory(EngineError):
+    """The model or its context does not fit into this machine."""
+
+
+class RequestRejected(EngineError):
+    """The engine refused one request; the next one may well succeed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A whole piece of text for the prompt. Lines are 1-based and inclusive."""
+
+    role: Role
+    path: str  # relative, with forward slashes: what the model is shown
+    text: str
+    start_line: int
+    end_line: int
+    score: float = 1.0
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """What became of a part: the same place, with what it costs in tokens."""
+
+    role: Role
+    path: str
+    start_line: int
+    end_line: int
+    tokens: int
+    score: float
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """Token ids in the order the engine reads them, and the segments they came from."""
+
+    token_ids: tuple[int, ...]
+    segments: tuple[Segment, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How to choose tokens. Temperature 0 is greedy: the same prompt gives the same text."""
+
+    max_tokens: int = 64
+    temperature: float = 0.0
+    top_k: int = 40
+    top_p: float = 0.95
+    repeat_penalty: float = 1.0
+    presence_penalty: float = 0.0
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a request cost. prompt = cached + evaluated, in tokens; times in milliseconds."""
+
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    evaluated_tokens: int = 0
+    decoded_tokens: int = 0
+    ttft_ms: float = 0.0  # from the call to the first token
+    total_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """Text as the model wrote it, untrimmed, with the reason why it ended."""
+
+    text: str
+    stopped_by: StoppedBy
+    usage: Usage = field(default_factory=Usage)
+
+
+@dataclass(frozen=True, slots=True)
+class EngineInfo:
+    """What the rest of the program may know of a loaded model."""
+
+    model: str  # catalogue id, or the file's name
+    context_tokens: int  # the window this engine was loaded with
+    prefill_per_s: float  # measured when it was loaded, tokens a second
+    decode_per_s: float
+
+
+class Engine(Protocol):
+    """The seam. Calls block and are made from one worker thread, one at a time."""
+
+    @property
+    def info(self) -> EngineInfo: ...
+
+    def tokenize(self, text: str) -> Sequence[int]:
+        """Ids of plain text. Text that looks like a special token stays text."""
+
+    def special(self, name: str) -> int | None:
+        """The id of the special token written `name`, None where the vocabulary has none."""
+
+    def complete(
+        self,
+        prompt: Prompt,
+        sampling: Sampling,
+        cancel: threading.Event,
+        listener: Callable[[str], bool],
+    ) -> Completion:
+        """Write after the prompt.
+
+        `listener` gets each new piece of text (valid Unicode, never a half character) and
+        returns False to stop. A set `cancel` ends it at the next token while writing, and at
+        the next micro-batch while reading. Raises RequestRejected.
+        """
+
+    def warm(self, prompt: Prompt, cancel: threading.Event) -> Usage:
+        """Read a prompt so that it is resident, write nothing. What a cancel cuts short stays."""
+
+    def close(self) -> None: ...

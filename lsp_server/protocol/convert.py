@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Our values to the protocol's and back. No decisions are made here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lsprotocol import types
+
+from lsp_server.documents import Change, path_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lsp_server.documents import Document, Place
+    from lsp_server.positions import Encoding
+    from lsp_server.session import Status
+    from lsp_server.suggest import Suggestion
+
+ACCEPTED = "ghostwright.accepted"
+
+
+def roots(params: types.InitializeParams) -> list[Path]:
+    """The workspace's folders, from whichever of three generations of fields the client sends."""
+    uris = [folder.uri for folder in params.workspace_folders or ()]
+    if not uris and params.root_uri:
+        uris = [params.root_uri]
+    if not uris and params.root_path:
+        return [Path(params.root_path)]
+    return [path for path in map(path_of, uris) if path is not None]
+
+
+def changes(
+    events: Sequence[types.TextDocumentContentChangeEvent],
+) -> list[Change]:
+    """Content changes as ours: with a range a part, without it the whole text."""
+    return [_change(event) for event in events]
+
+
+def _change(event: types.TextDocumentContentChangeEvent) -> Change:
+    if isinstance(event, types.TextDocumentContentChangePartial):
+        start, end = event.range.start, event.range.end
+        return Change(event.text, (start.line, start.character), (end.line, end.character))
+    return Change(event.text)
+
+
+def inline_items(
+    suggestion: Suggestion, document: Document, place: Place, encoding: Encoding
+) -> types.InlineCompletionList:
+    """One item that inserts at the cursor, or none. Plain text: some clients show snippets raw."""
+    if not suggestion.text:
+        return types.InlineCompletionList(items=[])
+    item = types.InlineCompletionItem(
+        insert_text=suggestion.text,
+        range=_empty_range(document, place, encoding),
+        command=types.Command(title="Accepted", command=ACCEPTED),
+    )
+    return types.InlineCompletionList(items=[item])
+
+
+def completion_items(
+    suggestion: Suggestion, document: Document, place: Place, encoding: Encoding
+) -> types.CompletionList:
+    """The fallback for clients without inline completion: one item, the whole suggestion."""
+    if not suggestion.text:
+        return types.CompletionList(is_incomplete=True, items=[])
+    first_line = suggestion.text.strip().split("\n", 1)[0]
+    item = types.CompletionItem(
+        label=first_line,
+        kind=types.CompletionItemKind.Text,
+        detail="Ghostwright",
+        documentation=suggestion.text,
+        # Clients filter by the word at the cursor; this text starts behind it.
+        filter_text=_word_before(document, place) + first_line,
+        sort_text="0",
+        insert_text_format=types.InsertTextFormat.PlainText,
+        text_edit=types.TextEdit(_empty_range(document, place, encoding), suggestion.text),
+    )
+    return types.CompletionList(is_incomplete=True, items=[item])
+
+
+def status(value: Status, resident_tokens: int) -> dict[str, object]:
+    """The object of `ghostwright/status` and of the command of that name."""
+    return {
+        "state": value.state,
+        "message": value.message,
+        "model": value.model,
+        "index": {"files": 0, "done": 0},
+        "resident_tokens": resident_tokens,
+    }
+
+
+def _word_before(document: Document, place: Place) -> str:
+    before = document.lines[place.line][: place.index]
+    start = len(before)
+    while start and (before[start - 1].isalnum() or before[start - 1] == "_"):
+        start -= 1
+    return before[start:]
+
+
+def _empty_range(document: Document, place: Place, encoding: Encoding) -> types.Range:
+    line, column = document.position(place, encoding)
+    position = types.Position(line, column)
+    return types.Range(position, position)

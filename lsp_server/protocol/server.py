@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The wiring: one handler a method, each of them decode, call, encode.
+
+In: the protocol's parameters. Out: its results. What happens in between is in `suggest.py` and
+`session.py`. The model is loaded after `initialized`, in the background.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+from lsprotocol import types
+
+from lsp_server import explain, settings, suggest
+from lsp_server.protocol import convert, status
+from lsp_server.protocol.transport import Server
+from lsp_server.session import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from engine.types import Engine
+
+
+class GhostwrightServer(Server):
+    """A server for one client."""
+
+    session: Session
+
+    def __init__(self, load: Callable[[], Engine] | None = None) -> None:
+        """`load` makes an engine in place of the one that the settings name."""
+        super().__init__("ghostwright", metadata.version("ghostwright"))
+        self.load = load
+        self.status_line = status.StatusLine(self)
+        self.user_options, self.problems = settings.read_user_file()
+        self.protocol.undecodable = self._undecodable
+        for method, handler in FEATURES.items():
+            self.feature(method, OPTIONS.get(method))(handler)
+        for command, handler in COMMANDS.items():
+            self.command(command)(handler)
+
+    def open_session(self, params: types.InitializeParams) -> None:
+        """Begin with the client's settings and folders."""
+        resolved, problems = settings.resolve(self.user_options, params.initialization_options)
+        self.problems += problems
+        self.session = Session(
+            resolved,
+            convert.roots(params),
+            client=params.client_info.name if params.client_info else "",
+            on_status=self.status_line.show,
+        )
+
+    async def answer(
+        self, params: types.TextDocumentPositionParams | Any, *, manual: bool
+    ) -> tuple[suggest.Suggestion, suggest.Ask] | None:
+        """A suggestion for a position of an open document, None when it is not open."""
+        document = self.session.documents.get(params.text_document.uri)
+        if document is None:
+            return None
+        position = params.position
+        place = document.place(position.line, position.character, self.protocol.position_encoding)
+        ask = suggest.Ask(document, place, manual)
+        suggestion = await suggest.suggest(ask, self.session)
+        self.session.last = explain.record(suggestion)
+        return suggestion, ask
+
+    def _undecodable(self, method: str, params: Any) -> None:
+        """A change that could not be read: the document's text is unknown from here on."""
+        if method == types.TEXT_DOCUMENT_DID_CHANGE and isinstance(params, dict):
+            document = params.get("textDocument")
+            if isinstance(document, dict) and isinstance(document.get("uri"), str):
+                self.session.documents.lose(document["uri"])
+
+
+async def initialize(ls: GhostwrightServer, params: types.InitializeParams) -> None:
+    """Settings and folders; the fallback only where inline completion is missing."""
+    ls.open_session(params)
+    text = params.capabilities.text_document
+    if text is None or text.inline_completion is None:
+        options = types.CompletionOptions(trigger_characters=[".", "(", " "])
+        ls.feature(types.TEXT_DOCUMENT_COMPLETION, options)(completion)
+
+
+async def initialized(ls: GhostwrightServer, _: types.InitializedParams) -> None:
+    """Say what was wrong with the settings and load the model."""
+    for problem in ls.problems:
+        ls.status_line.warn(problem)
+    ls.session.start(ls.load)
+    assert ls.session.worker is not None
+    ready = asyncio.wrap_future(ls.session.worker.ready)
+    await asyncio.get_running_loop().run_in_executor(None, ls.session.prepare)
+    await asyncio.wait([ready])
+    if not ready.cancelled():
+        ready.exception()  # heard; `loaded` says it to the user
+        ls.session.loaded()
+
+
+async def shutdown(ls: GhostwrightServer, _: None) -> None:
+    """Free the model, unless native code keeps it: then the process's end does."""
+    await asyncio.get_running_loop().run_in_executor(None, ls.session.close)
+
+
+async def did_open(ls: GhostwrightServer, params: types.DidOpenTextDocumentParams) -> None:
+    """Keep the text as the editor has it."""
+    item = params.text_document
+    ls.session.documents.open(item.uri, item.language_id, item.version, item.text)
+
+
+async def did_change(ls: GhostwrightServer, params: types.DidChangeTextDocumentParams) -> None:
+    """Follow the editor's changes."""
+    target = params.text_document
+    edits = convert.changes(params.content_changes)
+    encoding = ls.protocol.position_encoding
+    _, problem = ls.session.documents.change(target.uri, target.version, edits, encoding)
+    if problem:
+        ls.status_line.warn(problem)
+
+
+async def did_close(ls: GhostwrightServer, params: types.DidCloseTextDocumentParams) -> None:
+    """Forget the text."""
+    ls.session.documents.close(params.text_document.uri)
+
+
+async def inline_completion(
+    ls: GhostwrightServer, params: types.InlineCompletionParams
+) -> types.InlineCompletionList:
+    """Ghost text."""
+    manual = params.context.trigger_kind == types.InlineCompletionTriggerKind.Invoked
+    answer = await ls.answer(params, manual=manual)
+    if answer is None:
+        return types.InlineCompletionList(items=[])
+    suggestion, ask = answer
+    encoding = ls.protocol.position_encoding
+    return convert.inline_items(suggestion, ask.document, ask.place, encoding)
+
+
+async def completion(ls: GhostwrightServer, params: types.CompletionParams) -> types.CompletionList:
+    """The same suggestion for clients without ghost text."""
+    kind = params.context.trigger_kind if params.context else types.CompletionTriggerKind.Invoked
+    answer = await ls.answer(params, manual=kind == types.CompletionTriggerKind.Invoked)
+    if answer is None:
+        return types.CompletionList(is_incomplete=True, items=[])
+    suggestion, ask = answer
+    encoding = ls.protocol.position_encoding
+    return convert.completion_items(suggestion, ask.document, ask.place, encoding)
+
+
+async def did_change_configuration(
+    ls: GhostwrightServer, params: types.DidChangeConfigurationParams
+) -> None:
+    """New settings from the client, for everything but the model's own."""
+    resolved, problems = settings.resolve(ls.user_options, params.settings)
+    for problem in problems:
+        ls.status_line.warn(problem)
+    ls.session.reload(resolved)
+
+
+async def ignored(_: Any) -> None:
+    """Accepted for clients that tell more than we use yet."""
+
+
+async def explain_last(ls: GhostwrightServer, *_: Any) -> dict[str, Any]:
+    """The JSON of `ghostwright explain` for the last answer."""
+    return ls.session.last
+
+
+async def report_status(ls: GhostwrightServer, *_: Any) -> dict[str, object]:
+    """The status object, as it is now."""
+    resident = int(ls.session.last.get("prompt_tokens", 0))
+    return convert.status(ls.session.status, resident)
+
+
+async def pause(ls: GhostwrightServer, *_: Any) -> dict[str, object]:
+    """Stop suggesting, or go on."""
+    ls.session.pause(paused=ls.session.status.state != "paused")
+    return convert.status(ls.session.status, 0)
+
+
+async def accepted(_: GhostwrightServer, *_args: Any) -> None:
+    """The user took a suggestion."""
+
+
+FEATURES: dict[str, Callable[..., Any]] = {
+    types.INITIALIZE: initialize,
+    types.INITIALIZED: initialized,
+    types.SHUTDOWN: shutdown,
+    types.TEXT_DOCUMENT_DID_OPEN: did_open,
+    types.TEXT_DOCUMENT_DID_CHANGE: did_change,
+    types.TEXT_DOCUMENT_DID_CLOSE: did_close,
+    types.TEXT_DOCUMENT_INLINE_COMPLETION: inline_completion,
+    types.WORKSPACE_DID_CHANGE_CONFIGURATION: did_change_configuration,
+    "textDocument/didShowCompletion": ignored,
+    "textDocument/didPartiallyAcceptCompletion": ignored,
+}
+OPTIONS: dict[str, Any] = {
+    types.TEXT_DOCUMENT_INLINE_COMPLETION: types.InlineCompletionOptions(),
+}
+COMMANDS: dict[str, Callable[..., Any]] = {
+    convert.ACCEPTED: accepted,
+    "ghostwright.explain": explain_last,
+    "ghostwright.status": report_status,
+    "ghostwright.pause": pause,
+}

@@ -1,0 +1,265 @@
+# SPDX-License-Identifier: Apache-2.0
+"""When the model runs and for whom: debounce, join, cancel, deadlines.
+
+In: places where the user wants text. Out: the text of the one decode that serves them, as it grows.
+Knows neither protocol nor prompts. Everything here runs on the event loop, but for `Decode.hear`,
+which the engine's thread calls.
+
+At most one decode is in flight. A key typed meanwhile joins it as long as what was typed may still
+be what the model writes: a decode is thrown away only when the text has proved it wrong, when the
+user has gone elsewhere, or when nobody has waited for it for LINGER_S.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, NoReturn
+
+from engine.trim import Gap, enough
+from engine.worker import Job, Priority, Worker
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable
+
+    from engine.types import Completion, Engine, Prompt
+
+# Editors cancel the old request just before they send the next: wait for the next to join.
+LINGER_S = 0.05
+FAST_TYPING_S = 0.25  # keys closer than this are a burst: wait for the next one
+BURST_DEBOUNCE_S = 0.03
+REMEMBERED_DECODES = 32
+SUPERSEDED = "superseded by a newer request"
+DIVERGED = "the user typed something else"
+Source = Literal["model", "joined", "cache"]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where text is wanted: the file, all that stands before the cursor, what stands after it."""
+
+    uri: str
+    prefix: str
+    suffix: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a job of the engine brought: the prompt it read and what it wrote."""
+
+    prompt: Prompt
+    completion: Completion
+    prepare_ms: float  # from the start of the job to the call of the engine
+
+
+class NoText(Exception):
+    """There is no text for this request; the message says why. Not an error."""
+
+
+class Superseded(NoText):
+    """A newer request has taken the place of this one."""
+
+
+class Diverged(NoText):
+    """The decode does not write what the user typed."""
+
+
+class Decode:
+    """One run of the engine, which many requests may wait for."""
+
+    def __init__(self, place: Place, gap: Gap, loop: asyncio.AbstractEventLoop) -> None:
+        self.place = place
+        self.raw = ""
+        self.created = time.perf_counter()
+        self.waiters = 0
+        self.job: Job[Outcome] | None = None
+        self.outcome: asyncio.Future[Outcome] = loop.create_future()
+        # Nobody may be left to hear of a failure; that is not worth a warning.
+        self.outcome.add_done_callback(lambda future: future.cancelled() or future.exception())
+        self._gap = gap
+        self._loop = loop
+        self._grown = asyncio.Event()
+
+    def hear(self, piece: str) -> bool:
+        """Take a piece of text on the engine's thread; False when no more is needed."""
+        self.raw += piece
+        self._loop.call_soon_threadsafe(self.wake)
+        return not enough(self.raw, self._gap)
+
+    def typed(self, place: Place) -> str | None:
+        """What was typed since this decode began; None if the places differ in any other way."""
+        mine = self.place
+        same = mine.uri == place.uri and mine.suffix == place.suffix
+        if not same or not place.prefix.startswith(mine.prefix):
+            return None
+        return place.prefix[len(mine.prefix) :]
+
+    def may_serve(self, place: Place) -> bool:
+        """Whether its text, as far as it is known, goes on where `place` is."""
+        typed = self.typed(place)
+        if typed is None or self.failed:
+            return False
+        if self.outcome.done():
+            return self.raw.startswith(typed) and bool(self.raw[len(typed) :].strip())
+        return self.raw.startswith(typed) or typed.startswith(self.raw)
+
+    @property
+    def failed(self) -> bool:
+        """Ended without an answer: cancelled, or refused by the engine."""
+        if not self.outcome.done():
+            return False
+        if self.outcome.cancelled() or self.outcome.exception() is not None:
+            return True
+        return self.outcome.result().completion.stopped_by == "cancelled"
+
+    def cancel(self) -> None:
+        if self.job is not None:
+            self.job.cancel.set()
+
+    async def grown(self) -> None:
+        """Wait for more text, for the end, or for a `wake`."""
+        self._grown.clear()
+        await self._grown.wait()
+
+    def wake(self) -> None:
+        """Let everyone who waits look again."""
+        self._grown.set()
+
+    def finish(self, future: asyncio.Future[Outcome]) -> None:
+        """Take over the job's result and wake everyone."""
+        if not self.outcome.done():
+            if future.cancelled():
+                self.outcome.cancel()
+            elif (error := future.exception()) is not None:
+                self.outcome.set_exception(error)
+            else:
+                self.outcome.set_result(future.result())
+        self.wake()
+
+
+class Scheduler:
+    """The newest wish wins; older ones are answered empty or by what the newest one brings."""
+
+    def __init__(self, debounce_s: float | None) -> None:
+        """`debounce_s` None means: by the pace of typing."""
+        self._debounce_s = debounce_s
+        self._latest: Place | None = None
+        self._last_key = float("-inf")
+        self._current: Decode | None = None
+        self._finished: deque[Decode] = deque(maxlen=REMEMBERED_DECODES)
+
+    def arrive(self, place: Place) -> float:
+        """Note a new wish. Returns how long to wait for the next key, in seconds."""
+        now = time.perf_counter()
+        burst = now - self._last_key < FAST_TYPING_S
+        self._latest, self._last_key = place, now
+        if self._current is not None:
+            self._current.wake()  # whoever waits for it may be out of date now
+        if self._debounce_s is not None:
+            return self._debounce_s
+        return BURST_DEBOUNCE_S if burst else 0.0
+
+    async def settle(self, place: Place, wait_s: float) -> None:
+        """Wait for the next key. Raises Superseded when one came."""
+        if wait_s:
+            await asyncio.sleep(wait_s)
+        self._check_latest(place)
+
+    def find(self, place: Place) -> tuple[Decode, Source] | None:
+        """A decode, running or done, whose text goes on at `place`."""
+        for decode in reversed(self._finished):
+            if decode.may_serve(place):
+                return decode, "cache"
+        if self._current is not None and self._current.may_serve(place):
+            return self._current, "joined"
+        return None
+
+    def start(
+        self,
+        place: Place,
+        gap: Gap,
+        worker: Worker,
+        work: Callable[[Engine, threading.Event, Callable[[str], bool]], Outcome],
+    ) -> Decode:
+        """Begin a decode; the one before it is cancelled, since it serves nobody any more."""
+        if self._current is not None:
+            self._current.cancel()
+        decode = Decode(place, gap, asyncio.get_running_loop())
+        decode.job = worker.submit(
+            Priority.COMPLETION, lambda engine, cancel: work(engine, cancel, decode.hear)
+        )
+        self._current = decode
+        future = asyncio.wrap_future(decode.job.future)
+        future.add_done_callback(lambda done: self._end(decode, done))
+        return decode
+
+    async def follow(self, decode: Decode, place: Place, deadline_s: float) -> str:
+        """The raw text of a decode beyond what was typed, whole or as far as it got in time.
+
+        Raises Superseded, Diverged, or the engine's own error.
+        """
+        typed = decode.typed(place)
+        assert typed is not None
+        deadline = time.perf_counter() + deadline_s
+        alarm = asyncio.get_running_loop().call_later(deadline_s, decode.wake)
+        decode.waiters += 1
+        try:
+            while not decode.outcome.done() and time.perf_counter() < deadline:
+                await decode.grown()
+                self._check_latest(place)
+                if not decode.outcome.done() and not decode.may_serve(place):
+                    raise Diverged(DIVERGED)
+        finally:
+            alarm.cancel()
+            decode.waiters -= 1
+            self._linger(decode)
+        if not decode.outcome.done():
+            return _whole_lines(decode.raw.removeprefix(typed))
+        if decode.failed:
+            _raise_failure(decode)
+        if not decode.raw.startswith(typed):
+            raise Diverged(DIVERGED)
+        return decode.raw[len(typed) :]
+
+    def forget(self) -> None:
+        """Drop all remembered text: what it was written from has changed."""
+        self._finished.clear()
+        if self._current is not None:
+            self._current.cancel()
+            self._current = None
+
+    def _check_latest(self, place: Place) -> None:
+        if self._latest is not place:
+            raise Superseded(SUPERSEDED)
+
+    def _linger(self, decode: Decode) -> None:
+        """Cancel a decode that nobody waits for, unless somebody joins it soon."""
+        if decode.waiters or decode.outcome.done():
+            return
+
+        def cancel_if_alone() -> None:
+            if not decode.waiters:
+                decode.cancel()
+
+        asyncio.get_running_loop().call_later(LINGER_S, cancel_if_alone)
+
+    def _end(self, decode: Decode, done: asyncio.Future[Outcome]) -> None:
+        decode.finish(done)
+        if self._current is decode:
+            self._current = None
+        if not decode.failed and decode.raw:
+            self._finished.append(decode)
+
+
+def _raise_failure(decode: Decode) -> NoReturn:
+    if not decode.outcome.cancelled():
+        decode.outcome.result()  # raises the engine's own error, if there was one
+    raise Superseded(SUPERSEDED)
+
+
+def _whole_lines(text: str) -> str:
+    """Text that stops in mid-word is no suggestion: keep what ended in time."""
+    return text[: text.rfind("\n") + 1]

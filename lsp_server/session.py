@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Everything that lives as long as a client is connected.
+
+In: settings, workspace roots, open documents. Out: the engine's worker, its state in words, and
+the answer whether a document may be completed at all. Knows no protocol.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from engine import load as loading
+from engine.prompt import layouts
+from engine.tokens import Tokens
+from engine.types import EngineError, ModelNotFound
+from engine.worker import Worker
+from indexer.policy import Policy
+from lsp_server.documents import Documents
+from lsp_server.schedule import NoText, Scheduler
+from lsp_server.settings import ADAPTIVE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from engine.prompt import Layout
+    from engine.types import Engine, EngineInfo
+    from lsp_server.documents import Document
+    from lsp_server.settings import Settings
+
+State = Literal["starting", "indexing", "loading", "ready", "busy", "paused", "no-model", "error"]
+SELF_DEBOUNCING = ("lsp4ij", "intellij", "jetbrains")  # clients that wait themselves (300 ms)
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What the user may see of us at any time."""
+
+    state: State
+    message: str = ""
+    model: str = ""
+
+
+class Session:
+    """The state behind the handlers. Used from the event loop, except `tokens` and `_load`."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        roots: Sequence[Path],
+        *,
+        client: str = "",
+        on_status: Callable[[Status], None] = lambda _: None,
+    ) -> None:
+        self.settings = settings
+        self.documents = Documents()
+        self.worker: Worker | None = None
+        self.status = Status("starting")
+        self.last: dict[str, Any] = {}  # the record of the last answer
+        self._roots = tuple(root.resolve() for root in roots)
+        self._policies: dict[Path, Policy] = {}
+        self._on_status = on_status
+        self._fim = loading.DEFAULT_FIM
+        self._tokens: Tokens | None = None
+        self.scheduler = Scheduler(_debounce_s(settings, client))
+
+    # -- the model ---------------------------------------------------------------------------
+
+    def start(self, load: Callable[[], Engine] | None = None) -> None:
+        """Load the model in the background; `load` replaces the settings' choice."""
+        self._set(Status("loading", "loading the model"))
+        self.worker = Worker(load or self._load)
+
+    def loaded(self) -> None:
+        """Call once `worker.ready` is done."""
+        assert self.worker is not None
+        error = self.worker.ready.exception()
+        if error is None:
+            info = self.worker.ready.result().info
+            speed = f"reads {info.prefill_per_s:.0f}, writes {info.decode_per_s:.0f} tokens/s"
+            self._set(Status("ready", f"{info.model}: {speed}", info.model))
+        else:
+            state: State = "no-model" if isinstance(error, ModelNotFound) else "error"
+            self._set(Status(state, str(error)))
+
+    def running_worker(self) -> Worker:
+        """The worker of a loaded model. Raises NoText with the state while there is none."""
+        worker = self.worker
+        if worker is None or not worker.ready.done() or worker.ready.exception() is not None:
+            raise NoText(self.status.message or self.status.state)
+        return worker
+
+    def engine_info(self) -> EngineInfo:
+        """What is known of the loaded model. Raises NoText while there is none."""
+        return self.running_worker().ready.result().info
+
+    def reload(self, settings: Settings) -> None:
+        """Take new settings; the model is loaded anew by the caller where they ask for another."""
+        self.settings = settings
+        self._policies.clear()
+        self.scheduler.forget()
+
+    def close(self) -> None:
+        """Let go of the model. Native code that does not return is left to the process's end."""
+        if self.worker is not None and not self.worker.close():
+            _log.warning("the engine did not stop in time")
+
+    def pause(self, *, paused: bool) -> None:
+        """Stop or go on suggesting; the model stays loaded."""
+        self._set(Status("paused", "paused") if paused else Status("starting"))
+        if not paused and self.worker is not None and self.worker.ready.done():
+            self.loaded()
+
+    @property
+    def layout(self) -> Layout:
+        """The layout of the loaded model. Raises EngineError where it cannot fill in."""
+        known = layouts()
+        if self._fim not in known:
+            raise EngineError("this model has no fill-in-the-middle layout")
+        return known[self._fim]
+
+    def tokens(self, engine: Engine) -> Tokens:
+        """The remembering tokeniser of the engine. Called on the engine's thread only."""
+        if self._tokens is None:
+            self._tokens = Tokens(engine)
+        return self._tokens
+
+    def _load(self) -> Engine:
+        settings = self.settings
+        choice = loading.choose(settings.model, settings.modelPath)
+        self._fim, self._tokens = choice.fim, None
+        return loading.load(
+            choice,
+            context_tokens=settings.contextTokens,
+            threads=settings.threads,
+            gpu_layers=settings.gpuLayers,
+            kv_type=settings.kvType,
+        )
+
+    def _set(self, status: Status) -> None:
+        if status != self.status:
+            self.status = status
+            self._on_status(status)
+
+    # -- documents ---------------------------------------------------------------------------
+
+    def check(self, document: Document, *, manual: bool) -> None:
+        """Raise NoText, with the reason, where this document may have no suggestion."""
+        if self.status.state == "paused":
+            raise NoText("paused")
+        if self.settings.languages.get(document.language_id) == "off":
+            raise NoText(f"switched off for {document.language_id}")
+        if self.settings.manual and not manual:
+            raise NoText("only on request")
+        if document.path is None:
+            return  # a buffer without a file: only what is in it is used
+        decision = self._policy(document.path).decide(document.path)
+        if not decision.allowed:
+            raise NoText(f"{document.path.name} is not read: {decision.reason}")
+
+    def shown_path(self, document: Document) -> str:
+        """The path as the model is shown it: relative to its root, with forward slashes."""
+        if document.path is None:
+            return "untitled"
+        root = self.root(document.path)
+        try:
+            return document.path.resolve().relative_to(root).as_posix()
+        except ValueError:
+            return document.path.name
+
+    def repository(self, document: Document) -> str:
+        """The name of the repository that a document belongs to."""
+        return self.root(document.path).name if document.path else "untitled"
+
+    def root(self, path: Path) -> Path:
+        """The workspace root around a path, else its git work tree, else its folder."""
+        resolved = path.resolve()
+        around = [root for root in self._roots if resolved.is_relative_to(root)]
+        if around:
+            return max(around, key=lambda root: len(root.parts))
+        return self._roots[0] if self._roots else work_tree(resolved)
+
+    def prepare(self) -> None:
+        """Read the rules of every root: tens of milliseconds, so not at the first keystroke."""
+        for root in self._roots:
+            self._policy(root)
+
+    def _policy(self, path: Path) -> Policy:
+        root = self.root(path)
+        if root not in self._policies:
+            self._policies[root] = Policy.load([root], self.settings.exclude)
+        return self._policies[root]
+
+
+def work_tree(path: Path) -> Path:
+    """The git work tree around a path, else its folder."""
+    for folder in path.parents:
+        if (folder / ".git").exists():
+            return folder
+    return path.parent
+
+
+def _debounce_s(settings: Settings, client: str) -> float | None:
+    if settings.debounceMs != ADAPTIVE:
+        return settings.debounceMs / 1000
+    if any(word in client.lower() for word in SELF_DEBOUNCING):
+        return 0.0
+    return None
