@@ -54,16 +54,18 @@ def choose(model: str, model_path: str) -> Choice:
 
 
 def load(
-    choice: Choice, *, context_tokens: int = 0, threads: int = 0, gpu_layers: int, kv_type: str
+    choice: Choice, *, room_tokens: int = 0, threads: int = 0, gpu_layers: int, kv_type: str
 ) -> LlamaEngine:
     """Check, size and load. Blocks for seconds. Raises EngineError.
 
-    A context of 0 tokens means the default. One that does not fit becomes the next smaller one of
-    the ladder: `engine.info.context_tokens` tells.
+    `room_tokens` is what a prompt and its answer may need at most; the context is never smaller
+    than the default. One that does not fit becomes the next smaller one of the ladder:
+    `engine.info.context_tokens` tells.
     """
     header = read_header(choice.path)
     is_moe = header.expert_count > 0
-    wanted = min(context_tokens or DEFAULT_CONTEXT_TOKENS, header.context_length or 1 << 30)
+    wanted = max(room_tokens, DEFAULT_CONTEXT_TOKENS)
+    wanted = min(wanted, header.context_length or wanted)
     fitting = memory.largest_context(
         header,
         wanted,

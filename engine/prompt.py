@@ -80,6 +80,8 @@ def build(
     head = render.items(layout.repository, {"repository": repository})
     frame = render.items(layout.file, {"path": hole.path, "prefix": "", "suffix": ""})
     room = budget - len(head) - len(frame)
+    if room <= 0:
+        raise RequestRejected(f"a budget of {budget} tokens is too small for any prompt")
     suffix = _fit_suffix(hole.suffix, tokens, int(room * (1 - PREFIX_SHARE)))
     prefix, first_line = _fit_prefix(hole, tokens, room - len(tokens.ids(suffix)))
     left = room - len(tokens.ids(suffix)) - len(tokens.ids(prefix))
@@ -171,7 +173,7 @@ def _end_of_line(line: str, tokens: Tokens, budget: int) -> str:
     while line and len(tokens.ids(line)) > budget:
         line = line[len(line) // 2 + 1 :]
     if not line:
-        raise RequestRejected(f"a budget of {budget} tokens has no room for the line at the cursor")
+        raise RequestRejected("the budget has no room for the line at the cursor")
     return line
 
 

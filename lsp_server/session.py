@@ -17,6 +17,7 @@ from engine.tokens import Tokens
 from engine.types import EngineError, ModelNotFound
 from engine.worker import Worker
 from indexer.policy import Policy
+from lsp_server import guard
 from lsp_server.documents import Documents
 from lsp_server.schedule import NoText, Scheduler
 from lsp_server.settings import ADAPTIVE
@@ -135,7 +136,7 @@ class Session:
         self._fim, self._tokens = choice.fim, None
         return loading.load(
             choice,
-            context_tokens=settings.contextTokens,
+            room_tokens=settings.contextTokens + settings.maxSuggestionTokens,
             threads=settings.threads,
             gpu_layers=settings.gpuLayers,
             kv_type=settings.kvType,
@@ -160,7 +161,7 @@ class Session:
             return  # a buffer without a file: only what is in it is used
         decision = self._policy(document.path).decide(document.path)
         if not decision.allowed:
-            raise NoText(f"{document.path.name} is not read: {decision.reason}")
+            raise NoText(f"{document.path.name} is not read: {guard.in_words(decision.reason)}")
 
     def shown_path(self, document: Document) -> str:
         """The path as the model is shown it: relative to its root, with forward slashes."""

@@ -122,7 +122,7 @@ def _merge(current: Any, options: Mapping[Any, Any], path: str, problems: list[s
     for name, value in options.items():
         label = f"{path}{name}"
         if name not in known:
-            problems.append(f"settings: {label} is not a setting")
+            problems.append(f"settings: {str(name)[:40]!a} is not a setting")
         elif value is None:
             continue
         elif isinstance(known[name], (Remote, Verify)) and isinstance(value, Mapping):

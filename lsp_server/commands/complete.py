@@ -6,12 +6,13 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from argparse import ArgumentTypeError
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from indexer.files import Skipped, read_source
 from indexer.policy import Policy
-from lsp_server import explain, settings, suggest
+from lsp_server import explain, guard, settings, suggest
 from lsp_server.cli import Failed
 from lsp_server.documents import Place
 from lsp_server.positions import content_length
@@ -27,24 +28,26 @@ LANGUAGES = {".py": "python", ".ts": "typescript", ".js": "javascript", ".rs": "
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """FILE:LINE:COL, both from 1, the column in characters."""
-    parser.add_argument("place", metavar="FILE:LINE:COL")
-    parser.add_argument("--max-tokens", type=int, metavar="N", help="tokens to write at most")
-    parser.add_argument("--budget", type=int, metavar="TOKENS", help="tokens the prompt may have")
+    parser.add_argument("place", metavar="FILE:LINE:COL", type=parse_place)
+    parser.add_argument("--max-tokens", type=_positive, metavar="N", help="tokens to write at most")
+    parser.add_argument(
+        "--budget", type=_positive, metavar="TOKENS", help="tokens the prompt may have"
+    )
     parser.add_argument("--root", type=Path, metavar="DIR", help="the repository's folder")
     parser.add_argument("--json", action="store_true", help="everything that is known, as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the suggestion, or fail with the reason why there is none."""
-    path, line, column = parse_place(args.place)
+    path, line, column = args.place
     root = (args.root or work_tree(path)).resolve()
     resolved, problems = settings.resolve(settings.read_user_file()[0], _overrides(args))
     if problems:
         raise Failed("; ".join(problems))
     session = Session(resolved, [root])
     document = open_document(session, Policy.load([root], resolved.exclude), path)
-    ask = suggest.Ask(document, place_in(document, line, column), manual=True)
-    record = asyncio.run(_complete(session, ask))
+    place = place_in(document, line, column)
+    record = asyncio.run(_complete(session, document, place))
     if not record["shown"] and record["reason"] != "nothing worth showing":
         raise Failed(record["reason"])
     print(json.dumps(record, ensure_ascii=False) if args.json else record["text"])
@@ -57,15 +60,21 @@ def parse_place(text: str) -> tuple[Path, int, int]:
     """FILE:LINE:COL, where the file's own name may hold colons."""
     name, line, column = ("", "", "", *text.rsplit(":", 2))[-3:]
     if not name or not line.isdigit() or not column.isdigit() or not int(line) or not int(column):
-        raise Failed(f"{text} is not FILE:LINE:COL with numbers from 1")
+        raise ArgumentTypeError(f"{text} is not FILE:LINE:COL with numbers from 1")
     return Path(name).absolute(), int(line), int(column)
+
+
+def _positive(text: str) -> int:
+    if not text.isdigit() or not int(text):
+        raise ArgumentTypeError(f"{text} is not a whole number above 0")
+    return int(text)
 
 
 def open_document(session: Session, policy: Policy, path: Path) -> Document:
     """Read a file as an editor would open it. Fails where it may not or cannot be read."""
-    source = read_source(policy, path)
+    source = read_source(policy, str(path))
     if isinstance(source, Skipped):
-        raise Failed(f"{path}: {source.reason}")
+        raise Failed(f"{path}: {guard.in_words(source.reason)}")
     language = LANGUAGES.get(path.suffix, "plaintext")
     return session.documents.open(path.as_uri(), language, 1, source.data.decode("utf-8"))
 
@@ -80,14 +89,14 @@ def place_in(document: Document, line: int, column: int) -> Place:
     return Place(line - 1, column - 1)
 
 
-async def _complete(session: Session, ask: suggest.Ask) -> dict[str, Any]:
+async def _complete(session: Session, document: Document, place: Place) -> dict[str, Any]:
     session.start()
     assert session.worker is not None
     ready = asyncio.wrap_future(session.worker.ready)
     try:
         await ready
         session.loaded()
-        suggestion = await suggest.suggest(ask, session)
+        suggestion = await suggest.suggest(suggest.Ask(document, place, manual=True), session)
     finally:
         await asyncio.get_running_loop().run_in_executor(None, session.close)
     return explain.record(suggestion)

@@ -99,7 +99,7 @@ def _model() -> Iterator[Line]:
     try:
         choice = load.choose(settings.model, settings.modelPath)
         header = read_header(choice.path)
-        wanted = settings.contextTokens or load.DEFAULT_CONTEXT_TOKENS
+        wanted = max(settings.contextTokens, load.DEFAULT_CONTEXT_TOKENS)
         free = psutil.virtual_memory().available
         fits = memory.largest_context(header, wanted, settings.kvType, DENSE_BATCH_TOKENS, free)
     except EngineError as error:

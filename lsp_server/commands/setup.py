@@ -92,7 +92,7 @@ def _try(choice: load.Choice, settings: Settings) -> dict[str, object]:
     started = time.perf_counter()
     engine = load.load(
         choice,
-        context_tokens=settings.contextTokens,
+        room_tokens=settings.contextTokens + settings.maxSuggestionTokens,
         threads=settings.threads,
         gpu_layers=settings.gpuLayers,
         kv_type=settings.kvType,

@@ -7,11 +7,13 @@ import asyncio
 import os
 import sys
 from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lsprotocol import types
 from pygls.lsp.client import LanguageClient
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SERVER = (sys.executable, "-m", "lsp_server", "serve", "--stdio")
 SETTLED = ("ready", "no-model", "error")

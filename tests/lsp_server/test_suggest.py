@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a keystroke to a suggestion, on the fake engine: what is shown, joined, cancelled (P5)."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import replace
+
+import pytest
+from checks import ask_at, check_suggest, fake_session
+from fixture import marked
+
+from engine.types import RequestRejected
+from lsp_server.documents import Change, Place
+from lsp_server.explain import record
+from lsp_server.settings import Settings
+from lsp_server.suggest import Ask, suggest
+
+ANSWER = ["self", ".radius", " ** 2", "\n", "# more"]
+AREA = "def area(self):\n    return $0\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "answer", "expected"),
+    [
+        pytest.param(AREA, ANSWER, "self.radius ** 2", id="a line"),
+        pytest.param("a = 1\r\n$0\r\n", ["b = 1\n", "c = 2\n"], "b = 1\r\nc = 2", id="CRLF stays"),
+        pytest.param("a = '😀'$0\n", [" + b"], " + b", id="astral characters before the cursor"),
+        pytest.param("$0", ["import os"], "import os", id="empty file"),
+        pytest.param(AREA, [], "", id="nothing written"),
+    ],
+)
+def test_shows(text, answer, expected):
+    check_suggest(text, answer, expected)
+
+
+@pytest.mark.parametrize(
+    ("settings", "manual", "shown", "reason"),
+    [
+        ({"manual": True}, False, "", "only on request"),
+        ({"manual": True}, True, "self.radius ** 2", ""),
+        ({"languages": {"python": "off"}}, True, "", "switched off for python"),
+        ({"multiline": False}, False, "self.radius ** 2", ""),
+    ],
+)
+def test_settings_decide(settings, manual, shown, reason):
+    session = fake_session(ANSWER, Settings(debounceMs=0, **settings))
+    suggestion = asyncio.run(ask_at(session, AREA, manual=manual))
+    session.close()
+    assert (suggestion.text, suggestion.reason) == (shown, reason)
+
+
+def test_a_file_outside_the_root_or_excluded_is_refused(tmp_path):
+    root = tmp_path / "root"
+    root.mkdir()
+    for path in (tmp_path / "other.py", root / ".env", root / "kept_out.py"):
+        session = fake_session(ANSWER, Settings(debounceMs=0, exclude=("kept_out.py",)), root)
+        document = session.documents.open(path.as_uri(), "python", 1, "a = ")
+        suggestion = asyncio.run(suggest(Ask(document, Place(0, 4)), session))
+        session.close()
+        assert suggestion.text == ""
+        assert suggestion.reason.startswith(f"{path.name} is not read: ")
+
+
+def test_an_engine_that_refuses_gives_a_reason():
+    def refuse(_):
+        raise RequestRejected("no room")
+
+    session = fake_session(refuse)
+    suggestion = asyncio.run(ask_at(session, AREA))
+    session.close()
+    assert (suggestion.text, suggestion.reason) == ("", "no room")
+
+
+class Typist:
+    """Types into one buffer and asks after each key."""
+
+    def __init__(self, session, text):
+        self.session = session
+        place = marked(text)
+        self.document = session.documents.open("untitled:1", "python", 1, place.text)
+        self.place = Place(place.line, place.index)
+
+    def type(self, text):
+        at = (self.place.line, self.place.index)
+        version = self.document.version + 1
+        changes = [Change(text, at, at)]
+        self.document, problem = self.session.documents.change(
+            "untitled:1", version, changes, "utf-32"
+        )
+        assert problem is None
+        self.place = replace(self.place, index=self.place.index + len(text))
+
+    def ask(self):
+        return asyncio.ensure_future(suggest(Ask(self.document, self.place), self.session))
+
+
+def play(session, scene):
+    try:
+        return asyncio.run(scene())
+    finally:
+        session.close()
+
+
+def counted(answer):
+    calls = []
+
+    def function(prompt):
+        calls.append(prompt)
+        return answer
+
+    return function, calls
+
+
+def test_typed_as_suggested_goes_on_without_the_model():
+    function, calls = counted(ANSWER)
+    session = fake_session(function)
+
+    async def scene():
+        typist = Typist(session, AREA)
+        await typist.ask()
+        typist.type("self.ra")
+        return await typist.ask()
+
+    suggestion = play(session, scene)
+    assert (suggestion.text, suggestion.source) == ("dius ** 2", "cache")
+    assert len(calls) == 1
+
+
+def test_a_key_that_fits_joins_the_decode_in_flight():
+    function, calls = counted(ANSWER)
+    session = fake_session(function, token_s=0.05)
+
+    async def scene():
+        typist = Typist(session, AREA)
+        first = typist.ask()
+        await asyncio.sleep(0.08)
+        first.cancel()  # as editors do, just before they ask again
+        typist.type("se")
+        return await typist.ask()
+
+    suggestion = play(session, scene)
+    assert (suggestion.text, suggestion.source) == ("lf.radius ** 2", "joined")
+    assert len(calls) == 1
+
+
+def test_a_key_that_proves_the_decode_wrong_replaces_it():
+    function, calls = counted(ANSWER)
+    session = fake_session(function, token_s=0.05)
+
+    async def scene():
+        typist = Typist(session, AREA)
+        first = typist.ask()
+        await asyncio.sleep(0.02)
+        typist.type("x")
+        second = typist.ask()
+        return await first, await second
+
+    first, second = play(session, scene)
+    assert (first.text, first.reason) == ("", "superseded by a newer request")
+    assert (second.text, second.source) == ("self.radius ** 2", "model")
+    assert len(calls) == 2
+
+
+def test_P5_an_edit_while_answering_makes_the_answer_stale():
+    session = fake_session(ANSWER, token_s=0.05)
+
+    async def scene():
+        typist = Typist(session, AREA)
+        asked = typist.ask()
+        await asyncio.sleep(0.02)
+        typist.type("x")
+        return await asked
+
+    suggestion = play(session, scene)
+    assert (suggestion.text, suggestion.reason) == ("", "stale")
+
+
+def test_a_request_that_nobody_wants_any_more_stops_the_engine():
+    stopped = []
+
+    def slow(_):
+        for n in range(1000):
+            yield str(n)
+            stopped.append(time.monotonic())
+
+    session = fake_session(slow, token_s=0.01)
+
+    async def scene():
+        asked = Typist(session, AREA).ask()
+        await asyncio.sleep(0.1)
+        asked.cancel()
+        cancelled = time.monotonic()
+        await asyncio.sleep(0.4)
+        return cancelled
+
+    cancelled = play(session, scene)
+    assert stopped[-1] - cancelled < 0.2  # LINGER_S and a token, on a busy machine
+
+
+def test_the_deadline_gives_the_lines_that_are_there(monkeypatch):
+    monkeypatch.setattr("lsp_server.suggest.AUTO_DEADLINE_S", 0.3)
+    session = fake_session(["a = 1\n", "    b = ", *"xxxxxxxxxxxxxxxx"], token_s=0.07)
+
+    async def scene():
+        return await Typist(session, "def f():\n    $0\n").ask()
+
+    suggestion = play(session, scene)
+    assert (suggestion.text, suggestion.stopped_by) == ("a = 1", "deadline")
+
+
+def test_every_figure_of_the_contract_is_reported():
+    session = fake_session(ANSWER)
+    found = record(asyncio.run(ask_at(session, AREA)))
+    session.close()
+    assert found["prompt_tokens"] == found["cached_tokens"] + found["evaluated_tokens"] > 0
+    assert found["decoded_tokens"] > 0
+    assert {s["role"] for s in found["segments"]} == {"header", "prefix", "suffix"}
+    names = "text model ttft_ms total_ms stopped_by rules segments shown reason source"
+    assert set(names.split()) <= set(found)
