@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -44,7 +45,7 @@ def starter_model() -> Path:
     found = fetch.locate(model)
     if found:
         return found
-    with fetch.ProgressBar() as bar:
+    with closing(fetch.ProgressBar()) as bar:
         return fetch.fetch(model, progress=bar)
 
 

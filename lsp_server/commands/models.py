@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -84,12 +85,12 @@ def pull(model: Model, local: Path | None = None) -> Path:
     found = None if local else fetch.locate(model)
     if found:
         return found
-    with fetch.ProgressBar() as bar:
+    with closing(fetch.ProgressBar()) as bar:
         return fetch.fetch(model, local=local, progress=bar)
 
 
 def _verify(args: argparse.Namespace) -> int:
-    with fetch.ProgressBar() as bar:
+    with closing(fetch.ProgressBar()) as bar:
         files = fetch.verify(catalogue.find(args.id), progress=bar)
     if args.json:
         rows = [

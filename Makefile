@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+# README's two commands are `make demo` and `make test`. Everything runs in .venv, which is made
+# from the two lock files by pip alone. The first run fetches the starter model (0.5 GB) into the
+# user's cache.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export OMP_WAIT_POLICY := passive
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: demo test test-slow test-editors bench check lock clean
+
+demo: $(VENV)/run.stamp
+	@$(BIN)/python -m tests.demo
+
+test: $(VENV)/dev.stamp
+	$(BIN)/python -m pytest -m "not slow and not editor and not bench"
+
+test-slow: $(VENV)/dev.stamp
+	$(BIN)/python -m pytest -m "slow and not editor"
+
+test-editors: $(VENV)/dev.stamp
+	$(BIN)/python -m pytest -m editor
+
+bench: $(VENV)/dev.stamp
+	@for file in tests/bench/bench_*.py; do echo "# $$file"; $(BIN)/python $$file || exit 1; done
+
+check: $(VENV)/dev.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+$(VENV)/run.stamp: requirements.lock pyproject.toml
+	@echo "Setting up $(VENV) from requirements.lock ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements.lock
+	@$(BIN)/python -m pip install --quiet --no-deps --editable .
+	@touch $@
+
+$(VENV)/dev.stamp: $(VENV)/run.stamp tests/requirements.lock
+	@echo "Adding the tools for tests ..."
+	@$(BIN)/python -m pip install --quiet --require-hashes --requirement tests/requirements.lock
+	@touch $@
+
+# Needs uv. One resolution for all: the tests' lock is bound to the versions of the first.
+lock:
+	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate \
+	  --no-header --python-version 3.10 pyproject.toml --output-file requirements.lock
+	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate \
+	  --no-header --python-version 3.10 --group dev --constraint requirements.lock \
+	  --output-file tests/requirements.lock
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
