@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 # against 500, and the suffix is what is read anew at every key.
 SUFFIX_LINES = 3
 SUFFIX_CHARS = 160
-AUTO_DEADLINE_S = 15.0  # a late answer still serves a user who has stopped to think
+AUTO_DEADLINE_S = 30.0  # a late answer still serves a user who has stopped to think
 MANUAL_DEADLINE_S = 60.0
 READ_AHEAD_S = 20.0  # without a setting, a prompt is as long as this machine reads in this time
 MIN_BUDGET_TOKENS = 512
