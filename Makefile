@@ -23,7 +23,8 @@ test-editors: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest -m editor
 
 bench: $(VENV)/dev.stamp
-	@for file in tests/bench/bench_*.py; do echo "# $$file"; $(BIN)/python $$file || exit 1; done
+	@for file in tests/bench/bench_*.py; do echo "# $$file"; \
+	  $(BIN)/python -m tests.bench.$$(basename $$file .py) || exit 1; done
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff check .

@@ -8,7 +8,9 @@ says why. Knows neither the protocol nor llama.cpp; composes index, prompt, engi
 from __future__ import annotations
 
 import time
+from bisect import bisect_left
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from engine import prompt as prompts
@@ -21,9 +23,10 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
 
-    from engine.types import Engine, Segment
+    from engine.types import Engine, EngineInfo, Segment
     from lsp_server.documents import Document, Place
     from lsp_server.session import Session
+    from lsp_server.settings import Settings
 
 # Measured with the 1.5B model on 45 holes: three lines, 160 characters, cost no quality that shows
 # against 500, and the suffix is what is read anew at every key.
@@ -33,6 +36,7 @@ AUTO_DEADLINE_S = 30.0  # a late answer still serves a user who has stopped to t
 MANUAL_DEADLINE_S = 60.0
 READ_AHEAD_S = 20.0  # without a setting, a prompt is as long as this machine reads in this time
 MIN_BUDGET_TOKENS = 512
+WINDOW_CHARS_PER_TOKEN = 12  # more than any text has, so that the budget decides what is read
 RESTARTS = 3  # a decode that is proved wrong is replaced this often for one request
 
 
@@ -75,10 +79,14 @@ async def _suggest(ask: Ask, session: Session) -> Suggestion:
     """The way of a keystroke, for `suggest`. Raises NoText or EngineError."""
     session.check(ask.document, manual=ask.manual)
     engine = session.engine_info()
-    wish, gap = _wish(ask), _gap(ask, multiline=session.settings.multiline)
+    budget = budget_tokens(engine, session.settings)
+    wish, gap = (
+        _wish(ask, budget * WINDOW_CHARS_PER_TOKEN),
+        _gap(ask, multiline=session.settings.multiline),
+    )
     wait_s = session.scheduler.arrive(wish) * (not ask.manual)
     await session.scheduler.settle(wish, wait_s)
-    raw, decode, source = await _text(ask, wish, gap, session)
+    raw, decode, source = await _text(ask, wish, gap, budget, session)
     text, rules = trim(raw, gap)
     if session.documents.get(ask.document.uri) is not ask.document:
         raise NoText("stale")
@@ -94,13 +102,13 @@ async def _suggest(ask: Ask, session: Session) -> Suggestion:
 
 
 async def _text(
-    ask: Ask, wish: schedule.Place, gap: Gap, session: Session
+    ask: Ask, wish: schedule.Place, gap: Gap, budget: int, session: Session
 ) -> tuple[str, schedule.Decode, str]:
     """Raw text from a decode that fits, else from a new one, and where it came from."""
     deadline_s = MANUAL_DEADLINE_S if ask.manual else AUTO_DEADLINE_S
     for _ in range(RESTARTS):
         found = None if ask.manual else session.scheduler.find(wish)
-        decode, source = found or (_start(ask, wish, gap, session), "model")
+        decode, source = found or (_start(ask, wish, gap, budget, session), "model")
         try:
             raw = await session.scheduler.follow(decode, wish, deadline_s)
         except Diverged:
@@ -110,18 +118,19 @@ async def _text(
     raise Diverged(schedule.DIVERGED)
 
 
-def _start(ask: Ask, wish: schedule.Place, gap: Gap, session: Session) -> schedule.Decode:
+def _start(
+    ask: Ask, wish: schedule.Place, gap: Gap, budget: int, session: Session
+) -> schedule.Decode:
     """Have the engine's thread lay out the prompt and write."""
     hole = prompts.Hole(
         session.shown_path(ask.document), wish.prefix, wish.suffix, ask.place.line + 1
     )
     repository = session.repository(ask.document)
-    settings, layout, tokens = session.settings, session.layout, session.tokens
-    sampling = Sampling(max_tokens=settings.maxSuggestionTokens)
+    layout, tokens = session.layout, session.tokens
+    sampling = Sampling(max_tokens=session.settings.maxSuggestionTokens)
 
     def work(engine: Engine, cancel: threading.Event, hear: Callable[[str], bool]) -> Outcome:
         started = time.perf_counter()
-        budget = budget_tokens(engine, settings.contextTokens, sampling.max_tokens)
         prompt = prompts.build(
             repository, (), hole, layout=layout, tokens=tokens(engine), budget=budget
         )
@@ -131,19 +140,30 @@ def _start(ask: Ask, wish: schedule.Place, gap: Gap, session: Session) -> schedu
     return session.scheduler.start(wish, gap, session.running_worker(), work)
 
 
-def budget_tokens(engine: Engine, wanted: int, to_write: int) -> int:
+def budget_tokens(engine: EngineInfo, settings: Settings) -> int:
     """Tokens a prompt may have: as set, else what this machine reads in READ_AHEAD_S."""
-    room = engine.info.context_tokens - to_write
-    return min(
-        room, wanted or max(MIN_BUDGET_TOKENS, int(engine.info.prefill_per_s * READ_AHEAD_S))
-    )
+    measured = max(MIN_BUDGET_TOKENS, int(engine.prefill_per_s * READ_AHEAD_S))
+    room = engine.context_tokens - settings.maxSuggestionTokens
+    return min(room, settings.contextTokens or measured)
 
 
-def _wish(ask: Ask) -> schedule.Place:
+def _wish(ask: Ask, window_chars: int) -> schedule.Place:
     """The place as the model will see it: line breaks are LF, as in its training."""
     document, place = ask.document, ask.place
+    start = _window_start(document, place, window_chars)
+    before = (*document.lines[start : place.line], document.lines[place.line][: place.index])
     suffix = document.suffix(place, max_lines=SUFFIX_LINES, max_chars=SUFFIX_CHARS)
-    return schedule.Place(document.uri, _lf(document.prefix(place)), _lf(suffix))
+    return schedule.Place(document.uri, _lf("".join(before)), _lf(suffix))
+
+
+def _window_start(document: Document, place: Place, window_chars: int) -> int:
+    """The first line to look at: it moves in steps of half a window, not with each key."""
+    ends = list(accumulate(map(len, document.lines[: place.line])))
+    excess = (ends[-1] if ends else 0) - window_chars
+    if excess <= 0:
+        return 0
+    step = window_chars // 2
+    return bisect_left(ends, -(-excess // step) * step)
 
 
 def _gap(ask: Ask, *, multiline: bool) -> Gap:

@@ -11,9 +11,8 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-from tests.e2e.editor import Editor
-
 from engine import catalogue, fetch
+from tests.e2e.editor import Editor
 
 STARTER = "qwen2.5-coder-0.5b"
 SAMPLE = Path(__file__).with_name("sample")

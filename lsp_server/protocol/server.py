@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import asyncio
 from importlib import metadata
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from lsprotocol import types
 
-from lsp_server import explain, settings, suggest
+from lsp_server import explain, log, settings, suggest
 from lsp_server.protocol import convert, status
 from lsp_server.protocol.transport import Server
 from lsp_server.session import Session
@@ -45,6 +45,7 @@ class GhostwrightServer(Server):
         """Begin with the client's settings and folders."""
         resolved, problems = settings.resolve(self.user_options, params.initialization_options)
         self.problems += problems
+        log.set_level(cast("log.Level", resolved.logLevel))
         self.session = Session(
             resolved,
             convert.roots(params),

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The real server process with the real model: what a user gets, and what it costs."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from e2e.editor import Editor, editor
+
+pytestmark = [pytest.mark.model]
+SAMPLE = Path(__file__).parents[1] / "sample"
+REPORT = "ledger/report.py"
+BEGUN = "\n\ndef richest(journal: Journal) -> str:\n    return max(journal.accounts(), key="
+
+
+@pytest.fixture
+def sample(tmp_path):
+    return Path(shutil.copytree(SAMPLE, tmp_path / "ledger"))
+
+
+def begin(it: Editor, root: Path) -> tuple[str, int, int]:
+    text = (root / REPORT).read_text(encoding="utf-8").rstrip("\n") + BEGUN
+    return it.open(root / REPORT, text), text.count("\n"), len(BEGUN.rsplit("\n", 1)[1])
+
+
+async def test_a_suggestion_and_the_next_one_for_a_tail(starter_cache, sample):
+    async with editor(sample) as it:
+        uri, line, column = begin(it, sample)
+        assert await it.suggest(uri, line, column, manual=True)
+        first = await it.explain()
+        it.type(uri, line, column, "lambd")
+        await it.suggest(uri, line, column + 5, manual=True)
+        second = await it.explain()
+        status = await it.command("ghostwright.status")
+    assert first["evaluated_tokens"] == first["prompt_tokens"] > 300
+    assert second["cached_tokens"] / second["prompt_tokens"] >= 0.9
+    assert sum(s["tokens"] for s in second["segments"]) == second["prompt_tokens"]
+    assert status["state"] == "ready"
+    assert status["resident_tokens"] == second["prompt_tokens"]
+
+
+@pytest.mark.parametrize(
+    ("options", "state", "words"),
+    [
+        ({"model": "qwen9"}, "no-model", "no model 'qwen9' in the catalogue"),
+        ({"model": "qwen2.5-coder-7b"}, "no-model", "run: ghostwright models pull"),
+        ({"modelPath": "{tmp}/none.gguf"}, "no-model", "no such file"),
+        ({"modelPath": "{tmp}/page.gguf"}, "error", "is a web page, not a model"),
+        ({"modelPath": "{tmp}/cut.gguf"}, "error", "truncated"),
+        ({"modelPath": "{tmp}"}, "error", "is a directory"),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+async def test_E1_a_bad_model_is_said_once_and_everything_else_works(
+    starter_cache, starter_model, sample, tmp_path, options, state, words
+):
+    (tmp_path / "page.gguf").write_text("<!doctype html><title>Sign in</title>")
+    with starter_model.open("rb") as whole:
+        (tmp_path / "cut.gguf").write_bytes(whole.read(20_000_000))
+    options = {key: value.replace("{tmp}", str(tmp_path)) for key, value in options.items()}
+    it = Editor(sample)
+    await it.start(options)
+    status = await it.settled()
+    uri, line, column = begin(it, sample)
+    assert await it.suggest(uri, line, column) == ""
+    reason = (await it.explain())["reason"]
+    assert await it.stop() == 0
+    assert status["state"] == state
+    assert words in status["message"]
+    assert reason == status["message"]
+    assert [words in message for message in it.messages] == [True]
+    assert "\n" not in status["message"]
