@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tidiness is a test: directions of imports, licence lines, and that the README is true (L1, L5)."""
+"""Tidiness is a test: directions of imports, licences, and that the README is true (L1, L5)."""
 
 from __future__ import annotations
 

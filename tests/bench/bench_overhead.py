@@ -2,9 +2,9 @@
 """What the server adds to a keystroke: from the arrival of a request to the start of the engine.
 
 A real server process on the real starter model types KEYS characters and asks after each, with one
-token to write, in a file of 2 KB and in one of 1 MiB. `ours` leaves out the debounce (which is a
-wait by choice) and includes tokenising what changed, which the engine's own tokeniser does. `cached`
-is the median share of the prompt that was not read again. Aim: p95 of at most 10 ms.
+token to write, in a file of 2 KB and in one of 1 MiB. `ours` leaves out the debounce (a wait by
+choice) and includes tokenising what changed, by the engine's own tokeniser. `cached` is the median
+share of the prompt that was not read again. Aim: p95 of at most 10 ms.
 """
 
 from __future__ import annotations

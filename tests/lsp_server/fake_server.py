@@ -3,6 +3,7 @@
 
 `python fake_server.py LOG MIN_MS MAX_MS`: an answer takes between so many milliseconds; every
 decode leaves a line in LOG: when it began, was cancelled, ended (seconds, monotonic; 0: never).
+With MAX_MS 0 the engine never comes back, and a request has a deadline of a second.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from engine.fake import FakeEngine
+from lsp_server import suggest
 from lsp_server.protocol import lifecycle, transport
 from lsp_server.protocol.server import GhostwrightServer
 
@@ -31,6 +33,8 @@ class Recorded(FakeEngine):
         self._log, self._min_ms, self._max_ms = log, min_ms, max_ms
 
     def complete(self, prompt, sampling, cancel, listener):
+        if not self._max_ms:
+            time.sleep(3600)  # native code that has lost its way
         began, cancelled = time.monotonic(), []
         watch = threading.Thread(
             target=lambda: cancel.wait(10) and cancelled.append(time.monotonic()), daemon=True
@@ -52,6 +56,8 @@ def _next_letters(prompt: str):
 
 def main() -> None:
     log, min_ms, max_ms = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    if not max_ms:
+        suggest.AUTO_DEADLINE_S = 1.0
     server = GhostwrightServer(lambda: Recorded(log, min_ms, max_ms))
     lifecycle.exit_now(transport.serve_stdio(server))
 

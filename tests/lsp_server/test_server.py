@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -98,6 +100,25 @@ async def test_settings_that_are_wrong_are_said_once_and_the_rest_is_taken(fake_
         assert [m for m in it.messages if "threads" in m] == [
             "Ghostwright: settings: threads must be a whole number; kept 0"
         ]
+
+
+async def test_P9_a_decode_that_never_returns(fake_server, sample, monkeypatch, tmp_path):
+    command = (sys.executable, str(HERE / "fake_server.py"), str(tmp_path / "log"), "0", "0")
+    monkeypatch.setattr("e2e.editor.SERVER", command)
+    it = Editor(sample)
+    await it.start()
+    await it.settled()
+    uri, line, column = begin(it, sample)
+    asked = asyncio.ensure_future(it.suggest(uri, line, column))
+    await asyncio.sleep(0.2)
+    probed = time.monotonic()
+    await it.command("ghostwright.status")
+    assert time.monotonic() - probed < 0.1, "the loop is blocked"
+    assert await asked == ""
+    assert (await it.explain())["reason"] == "the model was not ready in time"
+    stopped = time.monotonic()
+    assert await it.stop() == 0
+    assert time.monotonic() - stopped < 2.5  # two seconds, and the test's own start of a task
 
 
 async def test_pause_and_go_on(fake_server, sample):
