@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import sys
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from engine.places import cache_dir
@@ -45,7 +46,17 @@ def _address(text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
     if not host or not port.isdigit() or int(port) > 65535:  # noqa: PLR2004  the last port
         raise Failed(f"{text} is not HOST:PORT")
-    return host.strip("[]"), int(port)
+    host = host.strip("[]")
+    if not _is_loopback(host):
+        raise Failed(f"{host} is not of this machine: the protocol has no password; use 127.0.0.1")
+    return host, int(port)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _say_where(host: str, port: int) -> None:
