@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 DEFAULT_FIM = "qwen"  # for files that are not in the catalogue; other vocabularies refuse by name
 STARTERS = ("qwen2.5-coder-0.5b", "qwen2.5-coder-1.5b")  # what `auto` looks for, in this order
 DEFAULT_CONTEXT_TOKENS = 8192
+SAFE_CONTEXT_TOKENS = 2048  # after a crash, whose most likely cause is memory
+NO_LIMIT = 1 << 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +56,23 @@ def choose(model: str, model_path: str) -> Choice:
 
 
 def load(
-    choice: Choice, *, room_tokens: int = 0, threads: int = 0, gpu_layers: int, kv_type: str
+    choice: Choice,
+    *,
+    room_tokens: int = 0,
+    most_tokens: int = NO_LIMIT,
+    threads: int = 0,
+    gpu_layers: int,
+    kv_type: str,
 ) -> LlamaEngine:
     """Check, size and load. Blocks for seconds. Raises EngineError.
 
-    `room_tokens` is what a prompt and its answer may need at most; the context is never smaller
-    than the default. One that does not fit becomes the next smaller one of the ladder:
+    `room_tokens` is what a prompt and its answer may need; the context is the default at least and
+    `most_tokens` at most. One that does not fit becomes the next smaller one of the ladder:
     `engine.info.context_tokens` tells.
     """
     header = read_header(choice.path)
     is_moe = header.expert_count > 0
-    wanted = max(room_tokens, DEFAULT_CONTEXT_TOKENS)
+    wanted = min(max(room_tokens, DEFAULT_CONTEXT_TOKENS), most_tokens)
     wanted = min(wanted, header.context_length or wanted)
     fitting = memory.largest_context(
         header,

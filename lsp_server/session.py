@@ -71,10 +71,16 @@ class Session:
 
     # -- the model ---------------------------------------------------------------------------
 
-    def start(self, load: Callable[[], Engine] | None = None) -> None:
+    def start(
+        self, load: Callable[[], Engine] | None = None, *, most_tokens: int = loading.NO_LIMIT
+    ) -> None:
         """Load the model in the background; `load` replaces the settings' choice."""
         self._set(Status("loading", "loading the model"))
-        self.worker = Worker(load or self._load)
+        self.worker = Worker(load or (lambda: self._load(most_tokens)))
+
+    def give_up(self, reason: str) -> None:
+        """Go on without a model."""
+        self._set(Status("error", reason))
 
     def loaded(self) -> None:
         """Call once `worker.ready` is done."""
@@ -130,13 +136,14 @@ class Session:
             self._tokens = Tokens(engine)
         return self._tokens
 
-    def _load(self) -> Engine:
+    def _load(self, most_tokens: int) -> Engine:
         settings = self.settings
         choice = loading.choose(settings.model, settings.modelPath)
         self._fim, self._tokens = choice.fim, None
         return loading.load(
             choice,
             room_tokens=settings.contextTokens + settings.maxSuggestionTokens,
+            most_tokens=most_tokens,
             threads=settings.threads,
             gpu_layers=settings.gpuLayers,
             kv_type=settings.kvType,

@@ -20,33 +20,34 @@ settings.register_profile("quick", deadline=None, suppress_health_check=list(Hea
 settings.load_profile("quick")
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
+USERS_CACHE = os.environ.get("GHOSTWRIGHT_CACHE")
 STARTER = "qwen2.5-coder-0.5b"
 
 
 @pytest.fixture(scope="session", autouse=True)
-def private_settings(tmp_path_factory: pytest.TempPathFactory):
-    """The settings of whoever runs the tests are none of the tests' business."""
-    folder = tmp_path_factory.mktemp("config")
-    names = ("XDG_CONFIG_HOME", "APPDATA")
-    before = {name: os.environ.get(name) for name in names}
-    os.environ.update(dict.fromkeys(names, str(folder)))
-    yield
-    for name, value in before.items():
-        if value is None:
-            del os.environ[name]
-        else:
-            os.environ[name] = value
+def private_folders(tmp_path_factory: pytest.TempPathFactory):
+    """The settings, logs and crash records of whoever runs the tests stay out of it."""
+    names = ("XDG_CONFIG_HOME", "APPDATA", "GHOSTWRIGHT_CACHE")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in names:
+            patch.setenv(name, str(tmp_path_factory.mktemp(name.lower())))
+        yield
 
 
 @pytest.fixture(scope="session")
 def starter_model() -> Path:
     """The 0.5B starter model, fetched into the user's cache if it is not there yet."""
     model = catalogue.find(STARTER)
-    found = fetch.locate(model)
-    if found:
-        return found
-    with closing(fetch.ProgressBar()) as bar:
-        return fetch.fetch(model, progress=bar)
+    with pytest.MonkeyPatch.context() as patch:
+        if USERS_CACHE is None:
+            patch.delenv("GHOSTWRIGHT_CACHE", raising=False)
+        else:
+            patch.setenv("GHOSTWRIGHT_CACHE", USERS_CACHE)
+        found = fetch.locate(model)
+        if found:
+            return found
+        with closing(fetch.ProgressBar()) as bar:
+            return fetch.fetch(model, progress=bar)
 
 
 @pytest.fixture

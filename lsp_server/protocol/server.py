@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 from lsprotocol import types
 
+from engine.load import NO_LIMIT, SAFE_CONTEXT_TOKENS
+from engine.places import cache_dir
 from lsp_server import explain, log, settings, suggest
-from lsp_server.protocol import convert, status
+from lsp_server.protocol import convert, lifecycle, status
 from lsp_server.protocol.transport import Server
 from lsp_server.session import Session
 
@@ -22,6 +24,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from engine.types import Engine
+
+
+CRASHED_OFTEN = (
+    "the engine took the server down three times in three minutes and is left alone; choose "
+    "another model or setting, or wait: ghostwright doctor"
+)
 
 
 class GhostwrightServer(Server):
@@ -52,6 +60,24 @@ class GhostwrightServer(Server):
             client=params.client_info.name if params.client_info else "",
             on_status=self.status_line.show,
         )
+
+    async def load_model(self) -> None:
+        """Load in the background, with the care that earlier crashes advise."""
+        crashes = lifecycle.CrashRecord(cache_dir() / "running", repr(self.session.settings))
+        verdict = crashes.verdict()
+        if verdict == "no-model":
+            self.session.give_up(CRASHED_OFTEN)
+            return
+        crashes.start()
+        self.protocol.at_stop(crashes.end)
+        most = SAFE_CONTEXT_TOKENS if verdict == "smaller" else NO_LIMIT
+        self.session.start(self.load, most_tokens=most)
+        assert self.session.worker is not None
+        ready = asyncio.wrap_future(self.session.worker.ready)
+        await asyncio.wait([ready])
+        if not ready.cancelled():
+            ready.exception()  # heard; `loaded` says it to the user
+            self.session.loaded()
 
     async def answer(
         self, params: types.TextDocumentPositionParams | Any, *, manual: bool
@@ -88,14 +114,8 @@ async def initialized(ls: GhostwrightServer, _: types.InitializedParams) -> None
     """Say what was wrong with the settings and load the model."""
     for problem in ls.problems:
         ls.status_line.warn(problem)
-    ls.session.start(ls.load)
-    assert ls.session.worker is not None
-    ready = asyncio.wrap_future(ls.session.worker.ready)
     await asyncio.get_running_loop().run_in_executor(None, ls.session.prepare)
-    await asyncio.wait([ready])
-    if not ready.cancelled():
-        ready.exception()  # heard; `loaded` says it to the user
-        ls.session.loaded()
+    await ls.load_model()
 
 
 async def shutdown(ls: GhostwrightServer, _: None) -> None:

@@ -16,8 +16,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tiny_models import SPECIAL_TOKENS, write_tiny, write_upcycled_moe
 
-from engine.catalogue import find
-from engine.fetch import fetch
 from engine.gguf import read_header
 
 if TYPE_CHECKING:
@@ -140,14 +138,12 @@ def fill(path: Path, count: int) -> list[str]:
 
 @pytest.mark.slow
 @pytest.mark.model
-@pytest.mark.network
-def test_upcycled_moe_says_what_the_dense_model_says(tmp_path):
+def test_upcycled_moe_says_what_the_dense_model_says(starter_model, tmp_path):
     """Real weights through the MoE path: of three fills at least two agree to the letter."""
-    dense = fetch(find("qwen2.5-coder-0.5b"))
-    upcycled = write_upcycled_moe(dense, tmp_path / "upcycled.gguf")
+    upcycled = write_upcycled_moe(starter_model, tmp_path / "upcycled.gguf")
     header = read_header(upcycled)
     assert (header.architecture, header.expert_count) == ("qwen2moe", 8)
     assert header.expert_used_count == 8
-    pairs = list(zip(fill(dense, 48), fill(upcycled, 48), strict=True))
+    pairs = list(zip(fill(starter_model, 48), fill(upcycled, 48), strict=True))
     assert sum(ours == theirs for ours, theirs in pairs) >= 2, pairs
     assert all(ours[:16] == theirs[:16] for ours, theirs in pairs), pairs

@@ -121,6 +121,22 @@ async def test_P9_a_decode_that_never_returns(fake_server, sample, monkeypatch, 
     assert time.monotonic() - stopped < 2.5  # two seconds, and the test's own start of a task
 
 
+async def test_E5_after_three_crashes_the_server_goes_on_without_a_model(
+    fake_server, sample, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("GHOSTWRIGHT_CACHE", str(tmp_path / "cache"))
+    states = []
+    for _ in range(4):
+        it = Editor(sample)
+        await it.start()
+        status = await it.settled()
+        states.append(status["state"])
+        it.client._server.kill()
+        await it.client._server.wait()
+    assert states == ["ready", "ready", "ready", "error"]
+    assert "three times" in status["message"]
+
+
 async def test_pause_and_go_on(fake_server, sample):
     async with editor(sample) as it:
         uri, line, column = begin(it, sample)
