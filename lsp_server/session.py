@@ -184,6 +184,13 @@ class Session:
         """The name of the repository that a document belongs to."""
         return self.root(document.path).name if document.path else "untitled"
 
+    def change_roots(self, added: Sequence[Path], removed: Sequence[Path]) -> None:
+        """Workspace folders come and go while the editor runs."""
+        gone = {root.resolve() for root in removed}
+        kept = [root for root in self._roots if root not in gone]
+        fresh = [root.resolve() for root in added]
+        self._roots = (*kept, *(root for root in fresh if root not in kept))
+
     def root(self, path: Path) -> Path:
         """The workspace root around a path, else its git work tree, else its folder."""
         resolved = path.resolve()

@@ -109,8 +109,9 @@ def _overrides(args: argparse.Namespace) -> dict[str, int]:
 
 
 def _summary(record: dict[str, Any]) -> str:
+    shown = "" if record["shown"] else f"no suggestion: {record['reason']}. "
     return (
-        f"{record['model']}: first token after {record['ttft_ms']:.0f} ms, "
+        f"{shown}{record['model']}: first token after {record['ttft_ms']:.0f} ms, "
         f"{record['total_ms']:.0f} ms in all; read {record['evaluated_tokens']} of "
         f"{record['prompt_tokens']} tokens, wrote {record['decoded_tokens']}"
     )

@@ -23,12 +23,16 @@ ACCEPTED = "ghostwright.accepted"
 
 def roots(params: types.InitializeParams) -> list[Path]:
     """The workspace's folders, from whichever of three generations of fields the client sends."""
-    uris = [folder.uri for folder in params.workspace_folders or ()]
-    if not uris and params.root_uri:
-        uris = [params.root_uri]
-    if not uris and params.root_path:
-        return [Path(params.root_path)]
-    return [path for path in map(path_of, uris) if path is not None]
+    if params.workspace_folders:
+        return folders(params.workspace_folders)
+    if params.root_uri:
+        return folders([types.WorkspaceFolder(params.root_uri, "")])
+    return [Path(params.root_path)] if params.root_path else []
+
+
+def folders(listed: Sequence[types.WorkspaceFolder]) -> list[Path]:
+    """The paths of those folders that are on a disk."""
+    return [path for path in (path_of(folder.uri) for folder in listed) if path is not None]
 
 
 def changes(

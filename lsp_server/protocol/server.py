@@ -178,6 +178,14 @@ async def did_change_configuration(
     ls.session.reload(resolved)
 
 
+async def did_change_folders(
+    ls: GhostwrightServer, params: types.DidChangeWorkspaceFoldersParams
+) -> None:
+    """Folders of the workspace come and go."""
+    event = params.event
+    ls.session.change_roots(convert.folders(event.added), convert.folders(event.removed))
+
+
 async def ignored(_: Any) -> None:
     """Accepted for clients that tell more than we use yet."""
 
@@ -212,6 +220,7 @@ FEATURES: dict[str, Callable[..., Any]] = {
     types.TEXT_DOCUMENT_DID_CLOSE: did_close,
     types.TEXT_DOCUMENT_INLINE_COMPLETION: inline_completion,
     types.WORKSPACE_DID_CHANGE_CONFIGURATION: did_change_configuration,
+    types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS: did_change_folders,
     "textDocument/didShowCompletion": ignored,
     "textDocument/didPartiallyAcceptCompletion": ignored,
 }

@@ -137,6 +137,20 @@ async def test_E5_after_three_crashes_the_server_goes_on_without_a_model(
     assert "three times" in status["message"]
 
 
+async def test_folders_come_and_go(fake_server, sample):
+    other = sample.parent / "other"
+    other.mkdir()
+    folder = types.WorkspaceFolder(other.as_uri(), "other")
+    async with editor(sample) as it:
+        uri = it.open(other / "b.py", "x = c")
+        assert await it.suggest(uri, 0, 5) == ""
+        for added, removed, shown in (([folder], [], True), ([], [folder], False)):
+            event = types.WorkspaceFoldersChangeEvent(added, removed)
+            params = types.DidChangeWorkspaceFoldersParams(event)
+            it.client.workspace_did_change_workspace_folders(params)
+            assert bool(await it.suggest(uri, 0, 5)) is shown
+
+
 async def test_pause_and_go_on(fake_server, sample):
     async with editor(sample) as it:
         uri, line, column = begin(it, sample)
