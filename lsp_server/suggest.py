@@ -8,9 +8,7 @@ says why. Knows neither the protocol nor llama.cpp; composes index, prompt, engi
 from __future__ import annotations
 
 import time
-from bisect import bisect_left
 from dataclasses import dataclass, field, replace
-from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from engine import prompt as prompts
@@ -157,13 +155,16 @@ def _wish(ask: Ask, window_chars: int) -> schedule.Place:
 
 
 def _window_start(document: Document, place: Place, window_chars: int) -> int:
-    """The first line to look at: it moves in steps of half a window, not with each key."""
-    ends = list(accumulate(map(len, document.lines[: place.line])))
-    excess = (ends[-1] if ends else 0) - window_chars
-    if excess <= 0:
-        return 0
-    step = window_chars // 2
-    return bisect_left(ends, -(-excess // step) * step)
+    """The first line to look at: a window back, then down to a line number that is round.
+
+    Round numbers make the start move in steps of a quarter to half a window, not with each line.
+    """
+    start, size = place.line, 0
+    while start and size < window_chars:
+        start -= 1
+        size += len(document.lines[start])
+    step = 1 << max(0, ((place.line - start) // 2).bit_length() - 1)
+    return -(-start // step) * step
 
 
 def _gap(ask: Ask, *, multiline: bool) -> Gap:
