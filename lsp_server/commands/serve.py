@@ -26,8 +26,7 @@ def run(args: argparse.Namespace) -> int:  # noqa: RET503
     from lsp_server.protocol import lifecycle, transport  # noqa: PLC0415  0.8 s of imports
     from lsp_server.protocol.server import GhostwrightServer  # noqa: PLC0415
 
-    log.set_up(cache_dir() / "log")
-    server = GhostwrightServer()
+    server = GhostwrightServer(log_file=log.set_up(cache_dir() / "log"))
     if args.tcp:
         host, port = _address(args.tcp)
         try:

@@ -22,6 +22,7 @@ from lsp_server.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from engine.types import Engine
 
@@ -37,10 +38,13 @@ class GhostwrightServer(Server):
 
     session: Session
 
-    def __init__(self, load: Callable[[], Engine] | None = None) -> None:
+    def __init__(
+        self, load: Callable[[], Engine] | None = None, *, log_file: Path | None = None
+    ) -> None:
         """`load` makes an engine in place of the one that the settings name."""
         super().__init__("ghostwright", metadata.version("ghostwright"))
         self.load = load
+        self.log_file = log_file
         self.status_line = status.StatusLine(self)
         self.user_options, self.problems = settings.read_user_file()
         self.protocol.undecodable = self._undecodable
@@ -198,7 +202,8 @@ async def explain_last(ls: GhostwrightServer, *_: Any) -> dict[str, Any]:
 async def report_status(ls: GhostwrightServer, *_: Any) -> dict[str, object]:
     """The status object, as it is now."""
     resident = int(ls.session.last.get("prompt_tokens", 0))
-    return convert.status(ls.session.status, resident)
+    log_file = str(ls.log_file) if ls.log_file else ""
+    return {**convert.status(ls.session.status, resident), "log": log_file}
 
 
 async def pause(ls: GhostwrightServer, *_: Any) -> dict[str, object]:

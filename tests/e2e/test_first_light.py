@@ -38,6 +38,7 @@ async def test_a_suggestion_and_the_next_one_for_a_tail(starter_cache, sample):
     assert second["cached_tokens"] / second["prompt_tokens"] >= 0.9
     assert sum(s["tokens"] for s in second["segments"]) == second["prompt_tokens"]
     assert status["state"] == "ready"
+    assert Path(status["log"]).parent == starter_cache / "log"
     assert status["resident_tokens"] == second["prompt_tokens"]
 
 

@@ -1,0 +1,26 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Loaded at start: only names, nothing runs before setup{} or a command.
+
+if vim.g.loaded_ghostwright then
+  return
+end
+vim.g.loaded_ghostwright = true
+
+local function colour()
+  vim.api.nvim_set_hl(0, "GhostwrightGhost", { link = "NonText", default = true })
+end
+colour()
+vim.api.nvim_create_autocmd("ColorScheme", {
+  group = vim.api.nvim_create_augroup("ghostwright.colour", { clear = true }),
+  callback = colour,
+})
+
+vim.api.nvim_create_user_command("Ghostwright", function(call)
+  require("ghostwright.commands").run(call.args)
+end, {
+  nargs = 1,
+  desc = "Ghostwright: pause, status, explain, log, start, stop",
+  complete = function(lead)
+    return require("ghostwright.commands").complete(lead)
+  end,
+})
