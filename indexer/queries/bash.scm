@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: Apache-2.0
 ; Bash.
 (function_definition name: (_) @name body: (_) @body) @def.function
 (variable_assignment name: (variable_name) @name) @def.variable

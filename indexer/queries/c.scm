@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: Apache-2.0
 ; C; cpp.scm adds to it.
 (function_definition type: (_) @type
   declarator: (function_declarator declarator: (identifier) @name) body: (_) @body) @def.function

@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: Apache-2.0
 ; What C++ adds to c.scm.
 (template_declaration (_) @inner .) @decorated
 (class_specifier name: (_) @name (base_class_clause)? @bases body: (_) @body) @def.class

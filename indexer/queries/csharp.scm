@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: Apache-2.0
 ; C#.
 (class_declaration name: (_) @name (base_list)? @bases body: (_) @body) @def.class
 (interface_declaration name: (_) @name (base_list)? @bases body: (_) @body) @def.interface

@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: Apache-2.0
 ; Elixir: definitions are calls of a few known names.
 (call target: (identifier) @_def (arguments . (alias) @name) (do_block) @body
   (#match? @_def "^(defmodule|defimpl)$")) @def.module

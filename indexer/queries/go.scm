@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: Apache-2.0
 ; Go.
 (function_declaration name: (_) @name result: (_)? @type body: (_)? @body) @def.function
 (method_declaration receiver: (parameter_list (parameter_declaration type: (_) @bases)) name: (_) @name result: (_)? @type body: (_)? @body) @def.method

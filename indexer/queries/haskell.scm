@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: Apache-2.0
 ; Haskell. A function's equations come one by one: each is a definition, the signature another.
 (data_type name: (_) @name) @def.type
 (newtype name: (_) @name) @def.type

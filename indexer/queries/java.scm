@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: Apache-2.0
 ; Java.
 (class_declaration name: (_) @name superclass: (_)? @bases interfaces: (_)? @bases body: (_) @body) @def.class
 (interface_declaration name: (_) @name (extends_interfaces)? @bases body: (_) @body) @def.interface

@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: Apache-2.0
 ; JavaScript; typescript.scm and tsx.scm add to it what types need.
 (class_declaration name: (_) @name (class_heritage)? @bases body: (_) @body) @def.class
 (function_declaration name: (_) @name body: (_) @body) @def.function

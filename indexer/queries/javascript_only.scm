@@ -1,1 +1,2 @@
+; SPDX-License-Identifier: Apache-2.0
 (field_definition property: (_) @name) @def.variable

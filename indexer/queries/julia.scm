@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: Apache-2.0
 ; Julia.
 (module_definition name: (_) @name) @def.module
 (struct_definition (type_head [(identifier) @name (binary_expression . (identifier) @name (_) @bases .)])) @def.struct

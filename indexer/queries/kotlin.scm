@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: Apache-2.0
 ; Kotlin.
 (class_declaration "interface" (type_identifier) @name (class_body)? @body) @def.interface
 (class_declaration "enum" (type_identifier) @name (enum_class_body)? @body) @def.enum

@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: Apache-2.0
 ; Lua.
 (function_declaration name: (identifier) @name body: (_)? @body) @def.function
 (function_declaration name: (dot_index_expression table: (_) @bases field: (_) @name) body: (_)? @body) @def.method

@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: Apache-2.0
 ; PHP.
 (class_declaration name: (_) @name (base_clause)? @bases (class_interface_clause)? @bases body: (_) @body) @def.class
 (interface_declaration name: (_) @name (base_clause)? @bases body: (_) @body) @def.interface

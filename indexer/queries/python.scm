@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: Apache-2.0
 ; Python. Files are read by quick.py, which must find the same; this is what it is held to.
 (decorated_definition definition: (_) @inner) @decorated
 (function_definition name: (identifier) @name parameters: (parameters) @params

@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: Apache-2.0
 ; Ruby.
 (class name: (_) @name superclass: (_)? @bases body: (_)? @body) @def.class
 (module name: (_) @name body: (_)? @body) @def.module

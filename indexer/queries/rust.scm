@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: Apache-2.0
 ; Rust.
 (function_item name: (_) @name return_type: (_)? @type body: (_) @body) @def.function
 (function_signature_item name: (_) @name return_type: (_)? @type) @def.function

@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: Apache-2.0
 ; Scala.
 (class_definition name: (_) @name extend: (_)? @bases body: (_)? @body) @def.class
 (trait_definition name: (_) @name extend: (_)? @bases body: (_)? @body) @def.trait

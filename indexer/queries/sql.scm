@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: Apache-2.0
 ; SQL: what is created is defined, what is selected from or called is used.
 (create_table (object_reference name: (_) @name)) @def.table
 (create_view (object_reference name: (_) @name)) @def.view

@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: Apache-2.0
 ; Swift.
 (class_declaration declaration_kind: "class" name: (_) @name (inheritance_specifier)* @bases body: (_) @body) @def.class
 (class_declaration declaration_kind: "struct" name: (_) @name (inheritance_specifier)* @bases body: (_) @body) @def.struct

@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: Apache-2.0
 ; What TypeScript adds to javascript.scm.
 (abstract_class_declaration name: (_) @name (class_heritage)? @bases body: (_) @body) @def.class
 (interface_declaration name: (_) @name (extends_type_clause)? @bases body: (_) @body) @def.interface

@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: Apache-2.0
 ; Zig: containers are values of constants.
 (VarDecl variable_type_function: (_) @name (ErrorUnionExpr (SuffixExpr (ContainerDecl (ContainerDeclType "struct")) @body))) @def.struct
 (VarDecl variable_type_function: (_) @name (ErrorUnionExpr (SuffixExpr (ContainerDecl (ContainerDeclType "enum")) @body))) @def.enum
