@@ -37,7 +37,8 @@ def blank(data: bytes, spans: list[tuple[Span, bool]]) -> bytes:
     for (start, end), is_code in sorted(spans):
         code[start:end] = data[start:end] if is_code else b" " * (end - start)
         if not is_code and data[start] in _QUOTES and end - start > 1:
-            code[start], code[end - 1] = data[start], data[end - 1]  # there is something here
+            # There is something here. A string that never ends has another byte in the last place.
+            code[start] = code[end - 1] = data[start]
     return bytes(code)
 
 

@@ -294,3 +294,8 @@ def test_another_version_is_refused():
 def test_an_empty_record():
     assert len(References()) == 0
     assert extract("python", b"") == FileRecord("python", "A")
+
+
+def test_a_string_that_never_ends_leaves_no_half_character():
+    """Its last byte was kept where a quote was expected: half of a character became a name."""
+    check_spans('"\u1000\u0080'.encode(), "php")
