@@ -97,14 +97,20 @@ def _read(grammar: Grammar, data: bytes) -> tuple[Outline, bytes, int]:
             return read_python(grammar.native, root, data), code, 0
         root = _tree(grammar, data)
         return read_python(grammar.native, root, data), code, count_errors(root)
-    root = _tree(grammar, data)
-    try:
-        outline = read_query(grammar, root)
-    except UnicodeDecodeError:  # the binding compares names as text
-        outline = read_query(grammar, _tree(grammar, data.translate(_ASCII)))
+    # The binding compares names as text, and fails in several ways where they are none.
+    root = _tree(grammar, data if _is_utf8(data) else data.translate(_ASCII))
+    outline = read_query(grammar, root)
     outline.definitions = _not_imports(outline)
     code = blank(data, outline.masked) if grammar.language.tier == "A" else data
     return outline, code, count_errors(root)
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _not_imports(outline: Outline) -> list[Definition]:

@@ -153,7 +153,8 @@ def _assign(outline: Outline, kinds: _Kinds, node: ts.Node, data: bytes) -> None
     match = _ASSIGNED.match(data, start, end)
     if match is None:
         return  # an attribute, a subscript or several names: no definition of a name
-    type_ = _inside(node, "type")[0] if match[2] == b":" else None
+    types = _inside(node, "type") if match[2] == b":" else ()  # none where the grammar gave up
+    type_ = types[0] if types else None
     span = match.span(1)
     outline.definitions.append(("variable", start, end, start, span, -1, type_, ()))
     if _ASSIGNED.match(data, match.end()):  # `a = b = 1` defines both

@@ -15,8 +15,14 @@ from engine import catalogue, fetch, load
 if TYPE_CHECKING:
     from pathlib import Path
 
-# Noisy machines: a slow example is not a wrong one.
-settings.register_profile("quick", deadline=None, suppress_health_check=list(HealthCheck))
+# Noisy machines: a slow example is not a wrong one. CI tells whether a change broke something, so
+# it takes the same examples each time; new ones are looked for at the developers' machines.
+settings.register_profile(
+    "quick",
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    derandomize="CI" in os.environ,
+)
 settings.load_profile("quick")
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 

@@ -299,3 +299,11 @@ def test_an_empty_record():
 def test_a_string_that_never_ends_leaves_no_half_character():
     """Its last byte was kept where a quote was expected: half of a character became a name."""
     check_spans('"\u1000\u0080'.encode(), "php")
+
+
+@pytest.mark.parametrize(
+    ("language", "data"), [("bash", b"\x80`\x80 \x01"), ("python", "日😀: int = é".encode())]
+)
+def test_what_properties_have_found(language, data):
+    """Names that are no text inside of a query, and a type that the grammar gave up."""
+    check_spans(data, language)
