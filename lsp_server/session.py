@@ -19,6 +19,7 @@ from engine.worker import Worker
 from indexer.policy import Policy
 from lsp_server import guard
 from lsp_server.documents import Documents
+from lsp_server.indexing import Indexing
 from lsp_server.schedule import NoText, Scheduler
 from lsp_server.settings import ADAPTIVE
 
@@ -63,6 +64,7 @@ class Session:
         self.status = Status("starting")
         self.last: dict[str, Any] = {}  # the record of the last answer
         self._roots = tuple(root.resolve() for root in roots)
+        self.indexing = Indexing(self._roots, settings.exclude)
         self._policies: dict[Path, Policy] = {}
         self._on_status = on_status
         self._fim = loading.DEFAULT_FIM
@@ -112,7 +114,8 @@ class Session:
         self.scheduler.forget()
 
     def close(self) -> None:
-        """Let go of the model. Native code that does not return is left to the process's end."""
+        """Let go of index and model. Native code that does not return is left to the end."""
+        self.indexing.close()
         if self.worker is not None and not self.worker.close():
             _log.warning("the engine did not stop in time")
 
@@ -190,6 +193,10 @@ class Session:
         kept = [root for root in self._roots if root not in gone]
         fresh = [root.resolve() for root in added]
         self._roots = (*kept, *(root for root in fresh if root not in kept))
+        for root in gone:
+            self.indexing.close_root(root)
+        for root in fresh:
+            self.indexing.open(root)
 
     def root(self, path: Path) -> Path:
         """The workspace root around a path, else its git work tree, else its folder."""

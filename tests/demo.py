@@ -11,6 +11,8 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+from lsprotocol import types
+
 from engine import catalogue, fetch
 from tests.e2e.editor import Editor
 
@@ -49,6 +51,7 @@ async def complete(root: Path) -> None:
     await editor.start()
     status = await editor.settled()
     say(f"Server and model ready after {time.monotonic() - started:.1f} s: {status['message']}")
+    await show_index(editor)
     path = root / FILE
     text = path.read_text(encoding="utf-8").rstrip("\n") + BEGUN
     uri = editor.open(path, text)
@@ -59,6 +62,15 @@ async def complete(root: Path) -> None:
     say(f"\nThe user types on: {TYPED}▌")
     await show(editor, uri, line, column + len(TYPED))
     await editor.stop()
+
+
+async def show_index(editor: Editor) -> None:
+    """Wait for the index, which was read beside the model, and look something up in it."""
+    while not (counts := (await editor.command("ghostwright.status"))["index"])["done"]:
+        await asyncio.sleep(0.1)
+    found = await editor.client.workspace_symbol_async(types.WorkspaceSymbolParams("balance"))
+    names = ", ".join(symbol.name for symbol in found or ())
+    say(f"Indexed {counts['files']} files; `balance` finds {names}")
 
 
 async def show(editor: Editor, uri: str, line: int, column: int) -> None:

@@ -19,6 +19,7 @@ from engine.gguf import read_header
 from engine.llama import DENSE_BATCH_TOKENS, default_threads
 from engine.places import cache_dir
 from engine.types import EngineError
+from indexer import languages
 from lsp_server.settings import read_user_file, resolve, user_file
 
 if TYPE_CHECKING:
@@ -112,6 +113,17 @@ def _model() -> Iterator[Line]:
     yield Line("model", ok=True, detail=detail)
 
 
+def _languages() -> Iterator[Line]:
+    counts = languages.tiers()
+    words = {
+        "A": "in full (definitions, references, imports, types)",
+        "B": "by definitions",
+        "C": "parsed",
+    }
+    detail = ", ".join(f"{counts[tier]} {meaning}" for tier, meaning in words.items())
+    yield Line("languages", ok=True, detail=f"{detail}; any other text by windows and words")
+
+
 def _editors() -> Iterator[Line]:
     found = [title for command, title in EDITORS.items() if shutil.which(command)]
     yield Line("editors", ok=True, detail=", ".join(found) or "none of those we look for on PATH")
@@ -123,5 +135,6 @@ CHECKS: tuple[Callable[[], Iterator[Line]], ...] = (
     _settings,
     _engine,
     _model,
+    _languages,
     _editors,
 )

@@ -13,6 +13,7 @@ from lsp_server.documents import Change, path_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from indexer.snapshot import Found
     from lsp_server.documents import Document, Place
     from lsp_server.positions import Encoding
     from lsp_server.session import Status
@@ -84,15 +85,46 @@ def completion_items(
     return types.CompletionList(is_incomplete=True, items=[item])
 
 
-def status(value: Status, resident_tokens: int) -> dict[str, object]:
+def status(
+    value: Status, resident_tokens: int, index: tuple[int, int] = (0, 0)
+) -> dict[str, object]:
     """The object of `ghostwright/status` and of the command of that name."""
     return {
         "state": value.state,
         "message": value.message,
         "model": value.model,
-        "index": {"files": 0, "done": 0},
+        "index": {"files": index[0], "done": index[1]},
         "resident_tokens": resident_tokens,
     }
+
+
+SYMBOL_KINDS = {
+    "function": types.SymbolKind.Function,
+    "method": types.SymbolKind.Method,
+    "class": types.SymbolKind.Class,
+    "interface": types.SymbolKind.Interface,
+    "enum": types.SymbolKind.Enum,
+    "struct": types.SymbolKind.Struct,
+    "trait": types.SymbolKind.Interface,
+    "module": types.SymbolKind.Module,
+    "constant": types.SymbolKind.Constant,
+    "field": types.SymbolKind.Field,
+    "property": types.SymbolKind.Property,
+    "type": types.SymbolKind.TypeParameter,
+}
+
+
+def symbols(
+    found: Sequence[tuple[Path, Found, tuple[int, int]]],
+) -> list[types.WorkspaceSymbol]:
+    """Definitions with the (line, column) of their names, in the client's units."""
+    listed = []
+    for root, each, (line, column) in found:
+        position = types.Position(line, column)
+        location = types.Location((root / each.path).as_uri(), types.Range(position, position))
+        kind = SYMBOL_KINDS.get(each.symbol.kind, types.SymbolKind.Variable)
+        listed.append(types.WorkspaceSymbol(location, each.symbol.name, kind))
+    return listed
 
 
 def _word_before(document: Document, place: Place) -> str:

@@ -8,6 +8,7 @@ In: the protocol's parameters. Out: its results. What happens in between is in `
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, cast
 
@@ -16,7 +17,8 @@ from lsprotocol import types
 from engine.load import NO_LIMIT, SAFE_CONTEXT_TOKENS
 from engine.places import cache_dir
 from lsp_server import explain, log, settings, suggest
-from lsp_server.protocol import convert, lifecycle, status
+from lsp_server.documents import path_of
+from lsp_server.protocol import convert, lifecycle, progress, status
 from lsp_server.protocol.transport import Server
 from lsp_server.session import Session
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from engine.types import Engine
 
 
+SYMBOLS_LIMIT = 200
 CRASHED_OFTEN = (
     "the engine took the server down three times in three minutes and is left alone; choose "
     "another model or setting, or wait: ghostwright doctor"
@@ -45,6 +48,7 @@ class GhostwrightServer(Server):
         super().__init__("ghostwright", metadata.version("ghostwright"))
         self.load = load
         self.log_file = log_file
+        self.index_progress: progress.IndexProgress | None = None
         self.status_line = status.StatusLine(self)
         self.user_options, self.problems = settings.read_user_file()
         self.protocol.undecodable = self._undecodable
@@ -64,6 +68,16 @@ class GhostwrightServer(Server):
             client=params.client_info.name if params.client_info else "",
             on_status=self.status_line.show,
         )
+
+    def open_index(self) -> None:
+        """Index the workspace in the background, with progress where the client shows it."""
+        window = self.client_capabilities.window
+        shown = bool(window and window.work_done_progress)
+        loop = asyncio.get_running_loop()
+        self.index_progress = progress.IndexProgress(self, loop, shown=shown)
+        self.session.indexing.start(cache_dir(), self.index_progress)
+        for document in self.session.documents:
+            self.session.indexing.opened(document)
 
     async def load_model(self) -> None:
         """Load in the background, with the care that earlier crashes advise."""
@@ -118,6 +132,7 @@ async def initialized(ls: GhostwrightServer, _: types.InitializedParams) -> None
     """Say what was wrong with the settings and load the model."""
     for problem in ls.problems:
         ls.status_line.warn(problem)
+    ls.open_index()
     await asyncio.get_running_loop().run_in_executor(None, ls.session.prepare)
     await ls.load_model()
 
@@ -130,7 +145,8 @@ async def shutdown(ls: GhostwrightServer, _: None) -> None:
 async def did_open(ls: GhostwrightServer, params: types.DidOpenTextDocumentParams) -> None:
     """Keep the text as the editor has it."""
     item = params.text_document
-    ls.session.documents.open(item.uri, item.language_id, item.version, item.text)
+    document = ls.session.documents.open(item.uri, item.language_id, item.version, item.text)
+    ls.session.indexing.opened(document)
 
 
 async def did_change(ls: GhostwrightServer, params: types.DidChangeTextDocumentParams) -> None:
@@ -138,14 +154,39 @@ async def did_change(ls: GhostwrightServer, params: types.DidChangeTextDocumentP
     target = params.text_document
     edits = convert.changes(params.content_changes)
     encoding = ls.protocol.position_encoding
-    _, problem = ls.session.documents.change(target.uri, target.version, edits, encoding)
+    changed, problem = ls.session.documents.change(target.uri, target.version, edits, encoding)
+    if changed is not None:
+        ls.session.indexing.edited(changed)
     if problem:
         ls.status_line.warn(problem)
 
 
 async def did_close(ls: GhostwrightServer, params: types.DidCloseTextDocumentParams) -> None:
-    """Forget the text."""
+    """Forget the text: from here on the file is what the disk says."""
+    document = ls.session.documents.get(params.text_document.uri)
+    if document is not None:
+        ls.session.indexing.closed(document)
     ls.session.documents.close(params.text_document.uri)
+
+
+async def did_change_watched_files(
+    ls: GhostwrightServer, params: types.DidChangeWatchedFilesParams
+) -> None:
+    """The editor has seen files change on the disk."""
+    paths = (path_of(change.uri) for change in params.changes)
+    ls.session.indexing.feed([path for path in paths if path is not None])
+
+
+async def workspace_symbol(
+    ls: GhostwrightServer, params: types.WorkspaceSymbolParams
+) -> list[types.WorkspaceSymbol]:
+    """Definitions anywhere in the workspace, by name."""
+    if not params.query:
+        return []
+    look_up = partial(ls.session.indexing.symbols, params.query, SYMBOLS_LIMIT)
+    encoding = ls.protocol.position_encoding
+    loop = asyncio.get_running_loop()
+    return convert.symbols(await loop.run_in_executor(None, look_up, encoding))
 
 
 async def inline_completion(
@@ -203,13 +244,19 @@ async def report_status(ls: GhostwrightServer, *_: Any) -> dict[str, object]:
     """The status object, as it is now."""
     resident = int(ls.session.last.get("prompt_tokens", 0))
     log_file = str(ls.log_file) if ls.log_file else ""
-    return {**convert.status(ls.session.status, resident), "log": log_file}
+    index = (ls.index_progress.files, ls.index_progress.done) if ls.index_progress else (0, 0)
+    return {**convert.status(ls.session.status, resident, index), "log": log_file}
 
 
 async def pause(ls: GhostwrightServer, *_: Any) -> dict[str, object]:
     """Stop suggesting, or go on."""
     ls.session.pause(paused=ls.session.status.state != "paused")
     return convert.status(ls.session.status, 0)
+
+
+async def reindex(ls: GhostwrightServer, *_: Any) -> None:
+    """Look at every file again."""
+    ls.session.indexing.rebuild()
 
 
 async def accepted(_: GhostwrightServer, *_args: Any) -> None:
@@ -226,6 +273,8 @@ FEATURES: dict[str, Callable[..., Any]] = {
     types.TEXT_DOCUMENT_INLINE_COMPLETION: inline_completion,
     types.WORKSPACE_DID_CHANGE_CONFIGURATION: did_change_configuration,
     types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS: did_change_folders,
+    types.WORKSPACE_DID_CHANGE_WATCHED_FILES: did_change_watched_files,
+    types.WORKSPACE_SYMBOL: workspace_symbol,
     "textDocument/didShowCompletion": ignored,
     "textDocument/didPartiallyAcceptCompletion": ignored,
 }
@@ -237,4 +286,5 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "ghostwright.explain": explain_last,
     "ghostwright.status": report_status,
     "ghostwright.pause": pause,
+    "ghostwright.reindex": reindex,
 }

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What this process and its workers have used: processor time, memory.
+
+It knows nothing of what they did.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import psutil
+
+if sys.platform != "win32":
+    import resource
+
+
+def cpu_seconds() -> float:
+    """Of this process and of its children that are alive."""
+    total = time.process_time()
+    for child in psutil.Process().children():
+        try:
+            times = child.cpu_times()
+        except psutil.Error:
+            continue
+        total += times.user + times.system
+    return total
+
+
+def peak_rss_mb() -> float:
+    """The most memory that this process has had, in 10**6 bytes."""
+    if sys.platform == "win32":
+        return float(psutil.Process().memory_info().peak_wset) / 1e6
+    if sys.platform == "linux":  # getrusage counts what the parent had before it started us
+        for line in Path("/proc/self/status").read_text("ascii").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024 / 1e6
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6

@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The indexes of a workspace's roots, kept true in the background while the user works.
+
+In: roots, open documents as they change, files that the editor or the disk reports. Out: answers
+about symbols and references, and progress. Each root has one thread of its own for everything that
+changes its index; the event loop only hands things over. Knows no protocol.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Protocol
+
+from indexer.index import Index
+from indexer.watch import Watch
+from lsp_server import positions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
+
+    from indexer.snapshot import Found, Report, Snapshot
+    from lsp_server.documents import Document
+    from lsp_server.positions import Encoding
+
+WATCH_READY_S = 30.0  # 0.3 s for 5,000 folders on a warm disk
+FOLDER = "index"  # below the cache folder
+SKIPPED_FOLDERS = frozenset({".git", ".hg", ".svn", "node_modules", "__pycache__", ".venv"})
+
+_log = logging.getLogger(__name__)
+
+
+class Listener(Protocol):
+    """Who is told how far an index is. Called from the indexes' threads."""
+
+    def progress(self, root: Path, done: int, total: int) -> None: ...
+
+    def finished(self, root: Path, report: Report | None) -> None:
+        """`report` is None where it failed; the log says why."""
+
+
+class Indexed:
+    """One root: its index, the watch on its folder, and the thread that keeps it true."""
+
+    def __init__(
+        self,
+        root: Path,
+        cache: Path,
+        excludes: Sequence[str],
+        listener: Listener,
+    ) -> None:
+        self.root = root
+        self._cache, self._excludes = cache, tuple(excludes)
+        self._listener = listener
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"index-{root.name}")
+        self._stop = threading.Event()
+        self._index: Index | None = None
+        self._first: tuple[str, ...] = ()  # what the user looks at
+        self._watch = Watch(str(root), self._changed, self._ignored)
+        # The newest state of each document that is waiting to be taken in; None: closed.
+        self._edits: dict[str, Document | None] = {}
+        self._edits_lock = threading.Lock()
+
+    def start(self) -> None:
+        """Open and refresh in the background."""
+        self._thread.submit(self._logged, self._open)
+        self._watch.start()
+
+    def snapshot(self) -> Snapshot | None:
+        """What is known now; None before anything is."""
+        return self._index.snapshot() if self._index is not None else None
+
+    def edit(self, path: str, document: Document | None) -> None:
+        """Take an open document's text in place of the disk's; None when it was closed."""
+        with self._edits_lock:
+            waiting = path in self._edits
+            self._edits[path] = document
+        if not waiting:
+            self._thread.submit(self._logged, self._take_edit, path)
+
+    def prefer(self, path: str) -> None:
+        """The user has moved: this file, what it imports and its folder come first."""
+        self._first = (path,)
+        if self._index is not None:
+            self._index.prefer(self._first)
+
+    def feed(self, paths: Iterable[str]) -> None:
+        """Files that the editor says have changed."""
+        self._watch.feed(paths)
+
+    def rebuild(self) -> None:
+        """Look at everything again."""
+        self._thread.submit(self._logged, self._refresh)
+
+    def close(self) -> None:
+        """Stop; what is being read is given up."""
+        self._stop.set()
+        self._watch.close()
+        self._thread.submit(self._logged, self._close)
+        self._thread.shutdown(wait=True, cancel_futures=False)
+
+    def _open(self) -> None:
+        self._index = Index(self.root, self._cache, self._excludes)
+        watched = self._watch.wait_ready(0.0)
+        self._refresh()
+        if not watched and self._watch.wait_ready(WATCH_READY_S):
+            self._refresh()  # for what changed between the first listing and the first event
+
+    def _refresh(self) -> Report | None:
+        if self._index is None or self._stop.is_set():
+            return None
+        self._listener.progress(self.root, 0, 0)
+        report = None
+        try:
+            report = self._index.refresh(self._tell, self._first, self._stop)
+        finally:
+            self._listener.finished(self.root, report)
+        return report
+
+    def _tell(self, done: int, total: int) -> None:
+        self._listener.progress(self.root, done, total)
+
+    def _take_edit(self, path: str) -> None:
+        with self._edits_lock:
+            document = self._edits.pop(path, None)
+        if self._index is not None and not self._stop.is_set():
+            self._index.overlay(path, None if document is None else document.text)
+
+    def _changed(self, paths: frozenset[str] | None) -> None:
+        if paths is None:
+            self.rebuild()
+        else:
+            self._thread.submit(self._logged, self._update, paths)
+
+    def _update(self, paths: frozenset[str]) -> None:
+        if self._index is not None and not self._stop.is_set():
+            self._index.update(sorted(paths))
+
+    def _ignored(self, path: str) -> bool:
+        return not SKIPPED_FOLDERS.isdisjoint(PurePath(path).parts)
+
+    def _close(self) -> None:
+        if self._index is not None:
+            self._index.close()
+
+    def _logged(self, work: Callable[..., object], *args: object) -> None:
+        """Nobody waits for these futures: an error that no one hears would be lost."""
+        try:
+            work(*args)
+        except Exception:  # noqa: BLE001  whatever it was, the thread goes on
+            _log.exception("the index of %s failed", self.root.name)
+
+
+def name_position(snapshot: Snapshot, found: Found, encoding: Encoding) -> tuple[int, int]:
+    """Line and column, from 0, of a symbol's name."""
+    data = snapshot.text(found.path)
+    start = data.rfind(b"\n", 0, found.symbol.name_start) + 1
+    before = data[start : found.symbol.name_start].decode("utf-8", errors="replace")
+    # A column is clamped to its line, which goes on behind the name.
+    column = positions.to_column(before + " ", len(before), encoding)
+    return found.symbol.name_line - 1, column
+
+
+class Indexing:
+    """All roots of a workspace. Nothing is read before `start`; without roots nothing ever is."""
+
+    def __init__(self, roots: Sequence[Path], excludes: Sequence[str]) -> None:
+        self._wanted, self._excludes = tuple(roots), excludes
+        self._roots: dict[Path, Indexed] = {}
+        self._begin: Callable[[Path], Indexed] | None = None
+
+    def start(self, cache: Path, listener: Listener) -> None:
+        """Begin with every root, in the background."""
+        self._begin = lambda root: Indexed(root, cache / FOLDER, self._excludes, listener)
+        for root in self._wanted:
+            self.open(root)
+
+    def open(self, root: Path) -> None:
+        """Begin with a root, once."""
+        if self._begin is not None and root not in self._roots:
+            self._roots[root] = self._begin(root)
+            self._roots[root].start()
+
+    def close_root(self, root: Path) -> None:
+        """Let go of a root that left the workspace."""
+        if (indexed := self._roots.pop(root, None)) is not None:
+            indexed.close()
+
+    def opened(self, document: Document) -> None:
+        """The user looks at this document now: what it needs comes first."""
+        if document.path is not None and (indexed := self.of(document.path)) is not None:
+            indexed.prefer(str(document.path))
+            indexed.edit(str(document.path), document)
+
+    def edited(self, document: Document) -> None:
+        """Follow an open document."""
+        if document.path is not None and (indexed := self.of(document.path)) is not None:
+            indexed.edit(str(document.path), document)
+
+    def closed(self, document: Document) -> None:
+        """From here on the file is what the disk says."""
+        if document.path is not None and (indexed := self.of(document.path)) is not None:
+            indexed.edit(str(document.path), None)
+
+    def of(self, path: Path) -> Indexed | None:
+        """The deepest root around a path."""
+        around = [root for root in self._roots if path.is_relative_to(root)]
+        return self._roots[max(around, key=lambda root: len(root.parts))] if around else None
+
+    def feed(self, paths: Iterable[Path]) -> None:
+        """Files that the editor reports as changed on disk."""
+        for path in paths:
+            if (indexed := self.of(path)) is not None:
+                indexed.feed([str(path)])
+
+    def rebuild(self) -> None:
+        """Look at everything again."""
+        for indexed in self._roots.values():
+            indexed.rebuild()
+
+    def symbols(
+        self, query: str, limit: int, encoding: Encoding
+    ) -> list[tuple[Path, Found, tuple[int, int]]]:
+        """Definitions whose name fits a query, best first a root, with line and column from 0."""
+        found = []
+        for root, indexed in list(self._roots.items()):
+            if (snapshot := indexed.snapshot()) is not None:
+                found += [
+                    (root, each, name_position(snapshot, each, encoding))
+                    for each in snapshot.symbols(query, limit)
+                ]
+        return found[:limit]
+
+    def close(self) -> None:
+        """Stop all."""
+        for root in list(self._roots):
+            self.close_root(root)
