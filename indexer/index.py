@@ -65,6 +65,7 @@ class Index:
         self._turn = threading.Lock()  # of the one that writes
         self._late: set[str] = set()
         self._demand: Demand | None = None
+        self._wanted: list[str] = []
         self._pool: Pool | None = None
         self._closed = False
         self._policy = Policy.load([self.root], self._excludes)
@@ -189,7 +190,9 @@ class Index:
             demand=demand,
             publish=self._publish,
         )
-        self._demand = demand
+        with self._state:
+            self._demand, wanted = demand, self._wanted
+        demand.prefer(wanted)
         self._feed.hold()
         try:
             with library.session(bulk=bulk) as session:
@@ -240,7 +243,9 @@ class Index:
     def prefer(self, paths: Iterable[str]) -> None:
         """The user has moved: these, what they import and their folders come next."""
         chosen = [self._relative(path) for path in paths]
-        demand = self._demand
+        with self._state:
+            self._wanted = chosen  # for a refresh that is still listing
+            demand = self._demand
         if demand is not None:
             demand.prefer(chosen)
         self._feed.tell([path for path in chosen if path in self._files], urgent=True)

@@ -2,8 +2,8 @@
 """The indexes of a workspace's roots, kept true in the background while the user works.
 
 In: roots, open documents as they change, files that the editor or the disk reports. Out: answers
-about symbols and references, and progress. Each root has one thread of its own for everything that
-changes its index; the event loop only hands things over. Knows no protocol.
+about symbols and references, and progress. Each root has two threads of its own, one for looking at
+everything and one for single files; the event loop only hands things over. Knows no protocol.
 """
 
 from __future__ import annotations
@@ -56,6 +56,8 @@ class Indexed:
         self._cache, self._excludes = cache, tuple(excludes)
         self._listener = listener
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"index-{root.name}")
+        # What must not wait for a refresh, which takes a minute in a large repository.
+        self._quick = ThreadPoolExecutor(1, thread_name_prefix=f"edits-{root.name}")
         self._stop = threading.Event()
         self._index: Index | None = None
         self._first: tuple[str, ...] = ()  # what the user looks at
@@ -79,7 +81,7 @@ class Indexed:
             waiting = path in self._edits
             self._edits[path] = document
         if not waiting:
-            self._thread.submit(self._logged, self._take_edit, path)
+            self._quick.submit(self._logged, self._take_edit, path)
 
     def prefer(self, path: str) -> None:
         """The user has moved: this file, what it imports and its folder come first."""
@@ -100,7 +102,8 @@ class Indexed:
         self._stop.set()
         self._watch.close()
         self._thread.submit(self._logged, self._close)
-        self._thread.shutdown(wait=True, cancel_futures=False)
+        self._quick.shutdown(wait=False, cancel_futures=True)
+        self._thread.shutdown(wait=True)
 
     def _open(self) -> None:
         self._index = Index(self.root, self._cache, self._excludes)
@@ -133,7 +136,7 @@ class Indexed:
         if paths is None:
             self.rebuild()
         else:
-            self._thread.submit(self._logged, self._update, paths)
+            self._quick.submit(self._logged, self._update, paths)
 
     def _update(self, paths: frozenset[str]) -> None:
         if self._index is not None and not self._stop.is_set():

@@ -22,12 +22,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-import synthetic
 import tree_sitter
 
 from indexer.index import Index
 from indexer.languages import detect, grammar
 from indexer.usage_of_process import peak_rss_mb
+from tests.bench.index import synthetic
 
 LOOKUPS = 300
 EDITS = 60
