@@ -14,10 +14,6 @@ if TYPE_CHECKING:
     import argparse
 
 
-# How long a thread that indexes may keep the interpreter from the loop; Python's own is five times.
-SWITCH_S = 0.001
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """--stdio (the default) or --tcp HOST:PORT."""
     where = parser.add_mutually_exclusive_group()
@@ -30,7 +26,6 @@ def run(args: argparse.Namespace) -> int:  # noqa: RET503
     from lsp_server.protocol import lifecycle, transport  # noqa: PLC0415  0.8 s of imports
     from lsp_server.protocol.server import GhostwrightServer  # noqa: PLC0415
 
-    sys.setswitchinterval(SWITCH_S)
     server = GhostwrightServer(log_file=log.set_up(cache_dir() / "log"))
     if args.tcp:
         host, port = _address(args.tcp)
