@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the index costs, measured in one run; prints one JSON line a measurement.
 
-    python bench_index.py cold SOURCE          a cold index beside the bare parse of the same files
-    python bench_index.py large FOLDER FILES   warm start, memory, lookups in a synthetic repository
+    python -m tests.bench.index.bench_index cold SOURCE
+        a cold index beside the bare parse of the same files
+    python -m tests.bench.index.bench_index large FOLDER FILES
+        warm start, memory, lookups in a synthetic repository
 
 `cold` indexes only files that have a grammar: both sides read the same bytes. The floor is one
 process that only parses; on a machine that others use too, compare the processor's seconds.
@@ -203,7 +205,9 @@ def large(folder: Path, files: int) -> None:
             peak_rss_mb=report.peak_rss_mb,
         )
     warm_starts(root, cache, synthetic.class_of(files // 2))
-    measure = "import sys; sys.argv[0] = 'x'; import bench_index as b; b.after_start(*sys.argv[1:])"
+    measure = (
+        "import sys; from tests.bench.index import bench_index as b; b.after_start(*sys.argv[1:])"
+    )
     subprocess.run(
         [sys.executable, "-c", measure, str(root), str(cache), str(files)],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
