@@ -88,7 +88,7 @@ class Library:
     def _tie(self, folder: Path) -> None:
         """A search folder that was made for another database is no use, and the reverse."""
         mark, tie = folder / _TIE, self.store.note(_TIE)
-        if not tie or not mark.is_file() or mark.read_text("utf-8") != tie:
+        if not tie or not mark.is_file() or mark.read_bytes() != tie.encode():
             shutil.rmtree(folder, ignore_errors=True)
             self.store.forget_searched()
             folder.mkdir(parents=True)

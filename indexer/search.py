@@ -36,6 +36,9 @@ PART_WEIGHT = 0.3  # of a word inside of an identifier, against the whole identi
 MAX_EXCLUDED = 64  # paths excluded by the query itself; more are dropped afterwards
 
 
+PANIC = "PanicException"
+
+
 class SearchError(Exception):
     """The index cannot be read or written: make it anew."""
 
@@ -222,6 +225,11 @@ def _told(what: str) -> Iterator[None]:
         yield
     except (ValueError, OSError) as error:
         raise SearchError(f"the search index cannot be {what}: {error}") from error
+    except BaseException as error:
+        # A panic inside of tantivy, on files that are damaged: its class has no name to import.
+        if type(error).__name__ != PANIC:
+            raise
+        raise SearchError(f"the search index cannot be {what}: it is damaged") from error
 
 
 def _hit(document: tantivy.Document, score: float) -> Hit:

@@ -103,7 +103,7 @@ def suffer(root: Path, cache: Path, tmp_path: Path, rounds: int, seed: int) -> N
 def test_I9_a_damaged_cache_is_a_miss_and_is_repaired(
     root: Path, cache: Path, tmp_path: Path
 ) -> None:
-    suffer(root, cache, tmp_path, rounds=12, seed=random.randrange(10**6))
+    suffer(root, cache, tmp_path, rounds=12, seed=2)  # a damaged mark, and a panic in tantivy
 
 
 @pytest.mark.slow
