@@ -152,7 +152,7 @@ def check_cancels(llama, points):
 
 
 def test_E7_a_cancel_leaves_no_dirt(llama):
-    check_cancels(llama, 4)
+    check_cancels(llama, 2)
 
 
 @pytest.mark.slow
