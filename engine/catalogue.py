@@ -92,6 +92,11 @@ class Model:
     def is_moe(self) -> bool:
         return self.experts > 0
 
+    @property
+    def layout(self) -> str:
+        """The layout of a prompt that fills a hole: that of turns where there is no other."""
+        return self.chat if self.fim == "chat" else self.fim
+
 
 def load() -> dict[str, Model]:
     """All rows by id, in the order of the file. Raises ValueError where the file is not sound."""

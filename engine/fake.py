@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Sequence
 
+    from engine.layout import Layout
     from engine.types import Prompt, Sampling
 
 SPECIALS = ("<|repo_name|>", "<|file_sep|>", "<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>")
@@ -23,7 +24,10 @@ BYTE_TOKENS = 256
 
 
 class FakeEngine:
-    """Writes `answer(prompt text)` piece by piece, `token_s` seconds each."""
+    """Writes `answer(prompt text)` piece by piece, `token_s` seconds each.
+
+    Its vocabulary has the special tokens of `layout`, Qwen's by default.
+    """
 
     def __init__(
         self,
@@ -32,18 +36,21 @@ class FakeEngine:
         token_s: float = 0.0,
         read_s: float = 0.0,
         context_tokens: int = 8192,
+        layout: Layout | None = None,
     ) -> None:
         self._answer = answer
         self._token_s = token_s
         self._read_s = read_s  # before the first token, whatever the prompt
         self._resident: tuple[int, ...] = ()
-        self.info = EngineInfo("fake", context_tokens, 1000.0, 1000.0)
+        self._specials = sorted(layout.specials) if layout else SPECIALS
+        name = layout.name if layout else "qwen"
+        self.info = EngineInfo("fake", context_tokens, 1000.0, 1000.0, name)
 
     def tokenize(self, text: str) -> list[int]:
         return list(text.encode("utf-8", errors="replace"))
 
     def special(self, name: str) -> int | None:
-        return BYTE_TOKENS + SPECIALS.index(name) if name in SPECIALS else None
+        return BYTE_TOKENS + self._specials.index(name) if name in self._specials else None
 
     def complete(
         self,
@@ -105,7 +112,10 @@ class FakeEngine:
             if token < BYTE_TOKENS:
                 run.append(token)
             else:
-                pieces += [run.decode("utf-8", errors="replace"), SPECIALS[token - BYTE_TOKENS]]
+                pieces += [
+                    run.decode("utf-8", errors="replace"),
+                    self._specials[token - BYTE_TOKENS],
+                ]
                 run = bytearray()
         return "".join((*pieces, run.decode("utf-8", errors="replace")))
 

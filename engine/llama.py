@@ -19,6 +19,7 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from engine.layout import detect
 from engine.types import (
     Completion,
     EngineInfo,
@@ -48,9 +49,15 @@ LISTENER_TIMEOUT_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class LoadOptions:
-    """How to load a model. Zero threads or context mean: choose."""
+    """How to load a model. Zero threads mean: choose.
+
+    `native_tokens` is the window that the model was trained for. A context beyond it is read with
+    YaRN, by `yarn_factor`; at 1 the model's own positions are left alone.
+    """
 
     context_tokens: int = 8192
+    native_tokens: int = 0
+    yarn_factor: int = 1
     threads: int = 0
     gpu_layers: int = -1
     kv_type: str = "f16"
@@ -60,8 +67,11 @@ class LoadOptions:
 class LlamaEngine:
     """An `engine.types.Engine` on a file. Loading blocks; do it off the event loop."""
 
-    def __init__(self, path: Path, model: str, options: LoadOptions) -> None:
-        """Load `path`. Raises ModelRejected or OutOfMemory with one line that names the file."""
+    def __init__(self, path: Path, model: str, options: LoadOptions, layout: str = "") -> None:
+        """Load `path`; without a `layout` its vocabulary decides.
+
+        Raises ModelRejected or OutOfMemory with one line that names the file.
+        """
         xllamacpp = _import_native()
         key = secrets.token_urlsafe(24)
         params = _params(xllamacpp, path, options, key)
@@ -73,8 +83,15 @@ class LlamaEngine:
             raise ModelRejected(f"llama.cpp could not load {path}: {_one_line(error)}") from error
         self._listener = _Listener(self._server.listening_address, key)
         self._closed = False
+        found = layout or detect(self.special)
+        if found is None:
+            self.close()
+            raise ModelRejected(
+                f"{path}: the vocabulary has neither fill-in-the-middle tokens nor turns that are "
+                "known here; see `ghostwright models list` for models that work"
+            )
         speed = self._measure_speed()
-        self._info = EngineInfo(model, options.context_tokens, *speed)
+        self._info = EngineInfo(model, options.context_tokens, *speed, found)
 
     @property
     def info(self) -> EngineInfo:
@@ -268,6 +285,8 @@ def _params(xllamacpp: Any, path: Path, options: LoadOptions, key: str) -> Any:
     params = xllamacpp.CommonParams()
     params.model.path = str(path)
     params.n_ctx = options.context_tokens
+    if options.yarn_factor > 1:
+        _extend_context(xllamacpp, params, options)
     params.n_parallel = 1
     params.n_batch = params.n_ubatch = MOE_BATCH_TOKENS if options.is_moe else DENSE_BATCH_TOKENS
     threads = options.threads or default_threads()
@@ -292,6 +311,13 @@ def _params(xllamacpp: Any, path: Path, options: LoadOptions, key: str) -> Any:
     params.api_keys = [key]
     params.cors_origins = "null"
     return params
+
+
+def _extend_context(xllamacpp: Any, params: Any, options: LoadOptions) -> None:
+    """YaRN: without it llama.cpp caps the context at what the model was trained for."""
+    params.rope_scaling_type = xllamacpp.llama_rope_scaling_type.LLAMA_ROPE_SCALING_TYPE_YARN
+    params.rope_freq_scale = 1 / options.yarn_factor
+    params.yarn_orig_ctx = options.native_tokens
 
 
 def default_threads() -> int:

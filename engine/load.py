@@ -21,7 +21,7 @@ from engine.types import ModelNotFound
 if TYPE_CHECKING:
     from engine.catalogue import Model
 
-DEFAULT_FIM = "qwen"  # for files that are not in the catalogue; other vocabularies refuse by name
+BY_VOCABULARY = ""  # the layout of a file that the catalogue does not know
 STARTERS = ("qwen2.5-coder-0.5b", "qwen2.5-coder-1.5b")  # what `auto` looks for, in this order
 DEFAULT_CONTEXT_TOKENS = 8192
 SAFE_CONTEXT_TOKENS = 2048  # after a crash, whose most likely cause is memory
@@ -34,7 +34,8 @@ class Choice:
 
     model: str
     path: Path
-    fim: str
+    layout: str  # of templates.toml, or BY_VOCABULARY
+    extended_context: int = 0  # tokens with YaRN where the catalogue knows it
 
 
 def choose(model: str, model_path: str) -> Choice:
@@ -42,17 +43,17 @@ def choose(model: str, model_path: str) -> Choice:
     if model_path:
         path = Path(model_path).expanduser()
         row = _row_of_file(path.name)
-        return Choice(row.id if row else path.name, path, row.fim if row else DEFAULT_FIM)
+        return _choice(row, path) if row else Choice(path.name, path, BY_VOCABULARY)
     if model == "auto":
         for row in map(catalogue.find, STARTERS):
             if path_found := fetch.locate(row):
-                return Choice(row.id, path_found, row.fim)
+                return _choice(row, path_found)
         raise ModelNotFound("no model on this machine yet; run: ghostwright setup")
     row = catalogue.find(model)
     located = fetch.locate(row)
     if located is None:
         raise ModelNotFound(f"{row.id} is not downloaded; run: ghostwright models pull {row.id}")
-    return Choice(row.id, located, row.fim)
+    return _choice(row, located)
 
 
 def load(
@@ -68,12 +69,14 @@ def load(
 
     `room_tokens` is what a prompt and its answer may need; the context is the default at least and
     `most_tokens` at most. One that does not fit becomes the next smaller one of the ladder:
-    `engine.info.context_tokens` tells.
+    `engine.info.context_tokens` tells. Beyond the model's native window it is read with YaRN, as
+    far as the catalogue says that the model can.
     """
     header = read_header(choice.path)
     is_moe = header.expert_count > 0
-    wanted = min(max(room_tokens, DEFAULT_CONTEXT_TOKENS), most_tokens)
-    wanted = min(wanted, header.context_length or wanted)
+    usual = min(DEFAULT_CONTEXT_TOKENS, header.context_length)
+    possible = max(header.context_length, choice.extended_context)
+    wanted = min(max(room_tokens, usual), most_tokens, possible)
     fitting = memory.largest_context(
         header,
         wanted,
@@ -81,8 +84,20 @@ def load(
         MOE_BATCH_TOKENS if is_moe else DENSE_BATCH_TOKENS,
         psutil.virtual_memory().available,
     )
-    options = LoadOptions(fitting.context_tokens, threads, gpu_layers, kv_type, is_moe)
-    return LlamaEngine(choice.path, choice.model, options)
+    options = LoadOptions(
+        fitting.context_tokens,
+        header.context_length,
+        memory.yarn_factor(header, fitting.context_tokens),
+        threads,
+        gpu_layers,
+        kv_type,
+        is_moe,
+    )
+    return LlamaEngine(choice.path, choice.model, options, choice.layout)
+
+
+def _choice(row: Model, path: Path) -> Choice:
+    return Choice(row.id, path, row.layout, row.extended_context)
 
 
 def _row_of_file(name: str) -> Model | None:

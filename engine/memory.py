@@ -14,7 +14,10 @@ from engine.types import OutOfMemory
 if TYPE_CHECKING:
     from engine.gguf import Header
 
-LADDER_TOKENS = (262_144, 131_072, 65_536, 32_768, 16_384, 8_192, 4_096, 2_048)
+LADDER_TOKENS = (
+    *(1_048_576, 524_288),  # with YaRN only, for models of 262,144
+    *(262_144, 131_072, 65_536, 32_768, 16_384, 8_192, 4_096, 2_048),
+)
 KV_BYTES = {"f16": 2.0, "q8_0": 34 / 32}  # an element; q8_0 is 32 bytes and a scale of two
 RUNTIME_BYTES = 150 << 20  # the library, its graph and the vocabulary; measured with the 0.5B
 SCORE_BYTES = 4  # attention scores are f32: heads x context x batch, without flash attention
@@ -48,6 +51,18 @@ def kv_bytes_per_token(header: Header, kv_type: str) -> float:
     layers = -(-header.block_count // header.full_attention_interval)
     width = header.head_count_kv * (header.key_length + header.value_length)
     return layers * width * KV_BYTES[kv_type]
+
+
+def yarn_factor(header: Header, context_tokens: int) -> int:
+    """By how much YaRN has to stretch the model's positions for a context, 1 for not at all.
+
+    A power of two, as model cards have it and as floats hold it exactly. Stretching costs quality
+    in short prompts, so it is the smallest that will do, and none within the native window.
+    """
+    factor = 1
+    while header.context_length * factor < context_tokens:
+        factor *= 2
+    return factor
 
 
 def largest_context(

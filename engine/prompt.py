@@ -1,65 +1,35 @@
 # SPDX-License-Identifier: Apache-2.0
 """Parts to a prompt: strata in the order of how rarely they change, as token ids that fit.
 
-In: `Part`s, the name of a layout, a budget. Out: a `Prompt` whose segments say what became of each
-part. Knows no repository, no editor and no clock.
+In: `Part`s, a `Layout`, a budget. Out: a `Prompt` whose segments say what became of each part.
+Knows no repository, no editor and no clock. What of the file at the cursor fits: `window.py`.
 
-Whole pieces are dropped, never cut; only the file at the cursor is cut, far from the cursor first.
+Pieces are whole: one that does not fit is left out, never cut.
 """
 
 from __future__ import annotations
 
-import sys
-from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from array import array
+from typing import TYPE_CHECKING
 
-from engine.tokens import chunks
+from engine.layout import Layout, layouts, piece_ids, render
 from engine.types import Part, Prompt, RequestRejected, Segment
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from engine.window import Hole, Window, fit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from engine.tokens import Tokens
 
+    Frame = list[tuple[str, array[int]]]  # ids of the layout, and the slots between them
+
+__all__ = ["Hole", "Layout", "build", "cost", "layouts"]
+
 STRATA = ("header", "definition", "journal", "analogy", "prefix", "suffix")
-# The window before the cursor starts at a multiple of this share of its budget, so that it stands
-# still while the user types: a start that slides with the cursor would void the prefix at each key.
-ANCHOR_SHARE = 4
-CHARS_PER_TOKEN = 3  # low for code, so that a window by characters seldom exceeds its tokens
-PREFIX_SHARE = 0.75  # of what the fixed tokens leave; the rest is for the suffix and other files
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """The order of special tokens and slots of one model family, from templates.toml."""
-
-    repository: tuple[str, ...]
-    piece: tuple[str, ...]
-    file: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Hole:
-    """The file at the cursor: everything before it, what is shown after it."""
-
-    path: str
-    prefix: str
-    suffix: str
-    line: int  # of the cursor, 1-based
-
-
-@cache
-def layouts() -> dict[str, Layout]:
-    """Every layout of templates.toml by its name."""
-    text = Path(__file__).with_name("templates.toml").read_text(encoding="utf-8")
-    return {name: _layout(row) for name, row in tomllib.loads(text).items()}
+FRAME_SHARE = 0.5  # names that take more than this of a budget are shortened, then left out
+# No code has more characters a token over a whole piece: such a one is left out without reading it,
+# so that a line of megabytes does not hold up a keystroke.
+MOST_CHARS_PER_TOKEN = 12
 
 
 def build(
@@ -73,148 +43,103 @@ def build(
 ) -> Prompt:
     """Lay out one prompt of at most `budget` tokens.
 
+    The file at the cursor comes first when room is given out, then pieces by their score while
+    they fit. They stand in the order of the strata and, within one, in the order they came in.
     Raises RequestRejected when the vocabulary lacks a token of the layout, or when the budget has
-    no room for the line at the cursor.
+    no room for the end of the line at the cursor.
     """
-    render = _Renderer(tokens)
-    head = render.items(layout.repository, {"repository": repository})
-    frame = render.items(layout.file, {"path": hole.path, "prefix": "", "suffix": ""})
-    room = budget - len(head) - len(frame)
-    if room <= 0:
+    frame = _frame(repository, hole.path, layout, tokens, budget)
+    room = budget - _size(frame)
+    if room < 0:
         raise RequestRejected(f"a budget of {budget} tokens is too small for any prompt")
-    suffix = _fit_suffix(hole.suffix, tokens, int(room * (1 - PREFIX_SHARE)))
-    prefix, first_line = _fit_prefix(hole, tokens, room - len(tokens.ids(suffix)))
-    left = room - len(tokens.ids(suffix)) - len(tokens.ids(prefix))
-    pieces, segments = _fit_pieces(parts, layout, render, left)
-    slots = {"path": hole.path, "prefix": prefix, "suffix": suffix}
-    ids = (*head, *pieces, *render.items(layout.file, slots))
-    last_line = hole.line + max(0, len(suffix.splitlines()) - 1)
-    return Prompt(
-        ids,
-        (
-            Segment("header", "", 0, 0, len(head), 1.0, "repository name"),
-            *segments,
-            Segment(
-                "prefix",
-                hole.path,
-                first_line,
-                hole.line,
-                len(ids) - len(head) - len(pieces) - len(tokens.ids(suffix)),
-                1.0,
-                "the file up to the cursor",
-            ),
-            Segment(
-                "suffix",
-                hole.path,
-                hole.line,
-                last_line,
-                len(tokens.ids(suffix)),
-                1.0,
-                "what follows the cursor",
-            ),
-        ),
-    )
+    window = fit(hole, tokens, room, begin_answer=layout.is_chat)
+    bodies = {name: tokens.ids(text) for name, text in window.slots(layout).items()}
+    room -= sum(map(len, bodies.values()))
+    return _assemble(frame, bodies, _choose(parts, layout, tokens, room), hole, window)
 
 
-def _fit_suffix(suffix: str, tokens: Tokens, budget: int) -> str:
-    """Whole lines from the cursor on, as many as fit."""
-    lines = suffix.splitlines(keepends=True)
-    while lines and len(tokens.ids("".join(lines))) > budget:
-        lines.pop()
-    return "".join(lines)
+def cost(part: Part, *, layout: Layout, tokens: Tokens) -> int:
+    """How many tokens a piece takes in a prompt, header included."""
+    return len(piece_ids(part, layout, tokens))
 
 
-def _fit_prefix(hole: Hole, tokens: Tokens, budget: int) -> tuple[str, int]:
-    """The end of the prefix that fits, and the number of its first line.
-
-    The start is anchored: it moves in steps of a share of the budget, not with each key.
-    """
-    pieces = list(chunks(hole.prefix))
-    skipped = _anchor(pieces, max(1, budget) * CHARS_PER_TOKEN)
-    counts = [len(tokens.ids(piece)) for piece in pieces[skipped:]]
-    total = sum(counts)
-    while total > budget and len(counts) > 1:
-        total -= counts.pop(0)
-        skipped += 1
-    kept = "".join(pieces[skipped:])
-    if total > budget:
-        kept = _last_lines(kept, tokens, budget)
-    first_line = hole.line - kept.count("\n")
-    return kept, first_line
+def _frame(repository: str, path: str, layout: Layout, tokens: Tokens, budget: int) -> Frame:
+    """The layout's own tokens. Where they take too much of a small budget, names give way."""
+    frame: Frame = []
+    for names in ((repository, path), ("", path.rpartition("/")[2]), ("", "")):
+        slots = dict(zip(("repository", "path"), names, strict=True))
+        frame = list(render(layout.prompt, slots, tokens))
+        if _size(frame) <= budget * FRAME_SHARE:
+            break
+    return frame
 
 
-def _anchor(pieces: Sequence[str], window_chars: int) -> int:
-    """How many pieces to leave out at the start so that the rest is at most a window long."""
-    excess = sum(map(len, pieces)) - window_chars
-    if excess <= 0:
-        return 0
-    step = max(1, window_chars // ANCHOR_SHARE)
-    target = -(-excess // step) * step
-    skipped = size = 0
-    while size < target and skipped < len(pieces) - 1:
-        size += len(pieces[skipped])
-        skipped += 1
-    return skipped
+def _size(frame: Frame) -> int:
+    return sum(len(ids) for _, ids in frame)
 
 
-def _last_lines(text: str, tokens: Tokens, budget: int) -> str:
-    """Whole lines at the end of `text` that fit. The line at the cursor is never dropped."""
-    lines = text.splitlines(keepends=True)
-    while len(lines) > 1 and len(tokens.ids("".join(lines))) > budget:
-        lines.pop(0)
-    kept = "".join(lines)
-    if len(tokens.ids(kept)) > budget:
-        kept = _end_of_line(kept, tokens, budget)
-    return kept
-
-
-def _end_of_line(line: str, tokens: Tokens, budget: int) -> str:
-    """A line longer than the whole budget: its end, found by halving."""
-    while line and len(tokens.ids(line)) > budget:
-        line = line[len(line) // 2 + 1 :]
-    if not line:
-        raise RequestRejected("the budget has no room for the line at the cursor")
-    return line
-
-
-def _fit_pieces(
-    parts: Iterable[Part], layout: Layout, render: _Renderer, budget: int
-) -> tuple[tuple[int, ...], list[Segment]]:
-    """Whole pieces, best first while they fit, then in the order of the strata."""
-    rendered = [
-        (part, render.items(layout.piece, {"path": part.path, "text": part.text})) for part in parts
-    ]
+def _choose(
+    parts: Sequence[Part], layout: Layout, tokens: Tokens, room: int
+) -> list[tuple[Part, array[int]]]:
+    """Whole pieces, best first; a later, smaller one may take the room that is left."""
     kept = []
-    for part, ids in sorted(rendered, key=lambda pair: -pair[0].score):
-        if len(ids) <= budget:
-            kept.append((part, ids))
-            budget -= len(ids)
-    kept.sort(key=lambda pair: (STRATA.index(pair[0].role), pair[0].score, pair[0].path))
-    segments = [
-        Segment(p.role, p.path, p.start_line, p.end_line, len(ids), p.score, p.why)
-        for p, ids in kept
-    ]
-    return tuple(token for _, ids in kept for token in ids), segments
+    for index in sorted(range(len(parts)), key=lambda index: -parts[index].score):
+        part = parts[index]
+        if len(part.text) > room * MOST_CHARS_PER_TOKEN:
+            continue
+        ids = piece_ids(part, layout, tokens)
+        if len(ids) <= room:
+            room -= len(ids)
+            kept.append((STRATA.index(part.role), index, ids))
+    return [(parts[index], ids) for _, index, ids in sorted(kept, key=lambda row: row[:2])]
 
 
-class _Renderer:
-    """Items of a layout to token ids."""
+def _assemble(
+    frame: Frame,
+    bodies: dict[str, array[int]],
+    pieces: Sequence[tuple[Part, array[int]]],
+    hole: Hole,
+    window: Window,
+) -> Prompt:
+    """Ids and segments in the order of the layout. Every token belongs to one segment.
 
-    def __init__(self, tokens: Tokens) -> None:
-        self._tokens = tokens
+    The layout's own tokens count to the header up to the pieces and to the prefix behind them.
+    """
+    ids = array("i")
+    sizes = {"header": 0, "prefix": 0, "suffix": 0}
+    order: list[str] = ["header"]
+    own = "header"
+    for slot, fixed in frame:
+        role = {"": own, "pieces": "pieces", "suffix": "suffix"}.get(slot, "prefix")
+        if slot and role not in order:
+            order.append(role)
+        if slot == "pieces":
+            own = "prefix"
+            for _, found in pieces:
+                ids.extend(found)
+            continue
+        found = bodies.get(slot, fixed)
+        sizes[role] += len(found)
+        ids.extend(found)
+    segments: list[Segment] = []
+    for role in order:
+        if role == "pieces":
+            segments += [_segment(part, len(found)) for part, found in pieces]
+        else:
+            segments.append(_own_segment(role, sizes[role], hole, window))
+    return Prompt(tuple(ids), tuple(segments))
 
-    def items(self, items: Iterable[str], slots: dict[str, str]) -> tuple[int, ...]:
-        return tuple(token for item in items for token in self._item(item, slots))
 
-    def _item(self, item: str, slots: dict[str, str]) -> Sequence[int]:
-        kind, _, value = item.partition(":")
-        if kind == "special":
-            token = self._tokens.special(value)
-            if token is None:
-                raise RequestRejected(f"this model has no token {value}: it cannot fill in")
-            return (token,)
-        return self._tokens.ids(slots[value] if kind == "slot" else value)
+def _segment(part: Part, size: int) -> Segment:
+    return Segment(part.role, part.path, part.start_line, part.end_line, size, part.score, part.why)
 
 
-def _layout(row: dict[str, Any]) -> Layout:
-    return Layout(tuple(row["repository"]), tuple(row["piece"]), tuple(row["file"]))
+def _own_segment(role: str, size: int, hole: Hole, window: Window) -> Segment:
+    """The segment of what is there in every prompt."""
+    if role == "header":
+        return Segment("header", "", 0, 0, size, 1.0, "the layout's own tokens and the names")
+    if role == "prefix":
+        start, why = window.first_line, "the file up to the cursor"
+        return Segment("prefix", hole.path, start, hole.line, size, 1.0, why)
+    end = hole.line + max(0, window.suffix.rstrip("\n").count("\n"))
+    return Segment("suffix", hole.path, hole.line, end, size, 1.0, "what follows the cursor")

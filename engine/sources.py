@@ -277,6 +277,7 @@ class PackageIndex:
                 stdout=output,
                 stderr=output,
                 env=_pip_environment(self.scratch),
+                cwd=self.scratch,  # `-m` looks for modules here first, not in a repository
             )
             try:
                 while process.poll() is None:

@@ -22,6 +22,13 @@ LONGEST_LINE_CHARS = 400  # no line that a person writes; models in a loop do
 REPEATED_LINES = 3
 OPENERS = ("{", "(", "[", ":", "=>", "->", "do", "then", "begin")
 CLOSERS = ")]}>,;:\"'`"
+# What chat models say before they begin; it counts only where a fence follows, as prose may begin
+# like this too. Then the fence's own line.
+_GREETING = r"(?:(?:Here(?:'s|\u2019s| is| are)|Sure|Certainly|Of course|Below is)\b[^\n]*\n\s*)?"
+PREAMBLE = re.compile(rf"\s*{_GREETING}```[\w+#.-]*[ \t]*\n")
+BEGINNING = re.compile(
+    rf"\s*{_GREETING}(?:`{{1,2}}|```[\w+#.-]*[ \t]*)?"
+)  # the same, not all there
 # A run of one unit, repeated at the end of the text (the two forms are Tabby's).
 REPETITION = re.compile(r"(.{3,}?)\1{5,}\s*$|(.{10,}?)\2{3,}\s*$", re.DOTALL)
 
@@ -52,6 +59,9 @@ class Gap:
 
 def enough(raw: str, gap: Gap) -> bool:
     """Whether more tokens could not change what will be shown."""
+    if raw.strip() and BEGINNING.fullmatch(raw):
+        return False
+    raw = preamble(raw, gap)
     if gap.one_line and "\n" in raw.lstrip(" \t"):
         return True
     if len(raw) - (raw.rfind("\n") + 1) > LONGEST_LINE_CHARS:
@@ -75,11 +85,24 @@ def invisible(text: str, _gap: Gap) -> str:
     return text
 
 
+def preamble(text: str, _gap: Gap) -> str:
+    """Chat models greet and wrap code in Markdown fences: never part of the code."""
+    match = PREAMBLE.match(text)
+    return text[match.end() :] if match else text
+
+
 def fences(text: str, _gap: Gap) -> str:
-    """Chat models wrap code in Markdown fences: never part of the code."""
-    if not text.lstrip().startswith("```"):
-        return text.split("\n```", 1)[0]
-    return text.split("\n", 1)[1].split("\n```", 1)[0] if "\n" in text else ""
+    """Code in a fence ends where the fence does; what follows is talk."""
+    return "" if text.startswith("```") else text.split("\n```", 1)[0]
+
+
+def odd_indent(text: str, gap: Gap) -> str:
+    """One space behind an indentation is the start of a word's token, not one more level.
+
+    Chat models write it: their answer is begun with the indentation, and words have their space.
+    """
+    single = text.startswith(" ") and not text[1:2].isspace()
+    return text[1:] if single and gap.before and not gap.before.strip() else text
 
 
 def single_line(text: str, gap: Gap) -> str:
@@ -177,6 +200,7 @@ def too_short(text: str, _gap: Gap) -> str:
 
 STREAM_RULES: tuple[Callable[[str, Gap], str], ...] = (
     invisible,
+    fences,
     long_lines,
     line_below,
     repeated_lines,
@@ -186,7 +210,9 @@ STREAM_RULES: tuple[Callable[[str, Gap], str], ...] = (
 )
 RULES: tuple[Callable[[str, Gap], str], ...] = (
     invisible,
+    preamble,
     fences,
+    odd_indent,
     single_line,
     long_lines,
     repetition,

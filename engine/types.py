@@ -126,6 +126,7 @@ class EngineInfo:
     context_tokens: int  # the window this engine was loaded with
     prefill_per_s: float  # measured when it was loaded, tokens a second
     decode_per_s: float
+    layout: str  # the name of a layout that its vocabulary has
 
 
 class Engine(Protocol):

@@ -69,7 +69,7 @@ def starter_cache(starter_model: Path, tmp_path: Path, monkeypatch: pytest.Monke
 @pytest.fixture(scope="session")
 def llama(starter_model: Path):
     """The starter model loaded in this process: one for all tests that need it."""
-    choice = load.Choice(STARTER, starter_model, load.DEFAULT_FIM)
+    choice = load.Choice(STARTER, starter_model, "qwen")
     engine = load.load(choice, gpu_layers=0, kv_type="f16")
     yield engine
     engine.close()

@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
         _confirm()
     path = pull(model)
     settings, _ = resolve(read_user_file()[0])
-    report = _try(load.Choice(model.id, path, model.fim), settings)
+    report = _try(load.Choice(model.id, path, model.layout), settings)
     remember(model.id)
     print(json.dumps(report) if args.json else _sentence(report))
     return 0

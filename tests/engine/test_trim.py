@@ -29,7 +29,9 @@ TABLE = {
     # rule: (text, raw, expected)
     "single_line": (MID_LINE, "self.a\n    # and more", "self.a"),
     "invisible": (MID_LINE, "self.a\u202eb", "self.a"),
+    "preamble": (BODY, "Here is the body:\n\n```python\nreturn 1\n", "return 1"),
     "fences": (BODY, "```python\nreturn 1\n```\nHere is", "return 1"),
+    "odd_indent": (BODY, " return 1", "return 1"),
     "long_lines": (BODY, "a = 1\n    b = " + "x" * LONGEST_LINE_CHARS, "a = 1"),
     "repetition": (BODY, "a = '" + "lol" * 8, "a = 'lol"),
     "repeated_lines": (BODY, "a = 1\n    b()\n    c()\n    b()\n    b()\n", None),
@@ -64,6 +66,7 @@ def test_rule(rule):
         ),
         pytest.param("f(\n    a,\n    $0\n)\n", "b,\n)\nc", "b,", id="closing line is there"),
         pytest.param("def f():$0\n", "\n    return 1\n", "\n    return 1", id="behind an opener"),
+        pytest.param("a = 1 $0\n", " # one", " # one", id="two spaces before a comment"),
         pytest.param("$0\n", "def f():\n    pass\n\n\ndef g():\n    pass", None, id="top level"),
         pytest.param("a = $0\n", "", "", id="nothing"),
         pytest.param("a = $0\n", " \n\t\n", "", id="only white space"),
@@ -82,6 +85,33 @@ def test_E9_garbage_never_reaches_the_editor(raw):
     shown, _ = trim(raw, gap_at(marked(BODY)))
     assert len(shown) <= LONGEST_LINE_CHARS
     assert not any(unicodedata.category(c) in ("Cc", "Cf", "Cs") for c in shown)
+
+
+CHAT = {
+    "a fence alone": ("```\nself.a\n```", "self.a"),
+    "a greeting": ("Sure! The missing code:\n```python\nself.a\n```\nIt returns a.", "self.a"),
+    "talk behind the begun answer": ("self.a\n```\n\nThis returns the area.", "self.a"),
+    "nothing but a fence": ("```", ""),
+    "an empty fence": ("```\n```", ""),
+    "prose that begins like a greeting": ("Here is no code\nat all", "Here is no code"),
+    "half a greeting": ("Here is", "Here is"),
+}
+
+
+@pytest.mark.parametrize(("raw", "expected"), CHAT.values(), ids=CHAT)
+def test_what_chat_models_say_around_code_is_dropped(raw, expected):
+    assert trim(raw, gap_at(marked(MID_LINE)))[0] == expected
+
+
+@pytest.mark.parametrize("text", [MID_LINE, BODY], ids=["mid line", "body"])
+@pytest.mark.parametrize(("raw", "expected"), CHAT.values(), ids=CHAT)
+def test_a_chat_answer_streams_to_the_same_text(text, raw, expected):
+    """`enough` must not stop at the greeting's line break, and has to at the fence's end."""
+    gap = gap_at(marked(text))
+    stop = next((n for n in range(1, len(raw) + 1) if enough(raw[:n], gap)), len(raw))
+    assert trim(raw[:stop], gap)[0] == trim(raw, gap)[0]
+    if "```\n\nThis" in raw:
+        assert stop <= raw.index("This")
 
 
 @pytest.mark.parametrize(
