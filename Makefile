@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 export OMP_WAIT_POLICY := passive
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test test-slow test-editors bench check lock clean
+.PHONY: demo test test-slow test-editors bench bench-index check lock clean
 
 demo: $(VENV)/run.stamp
 	@$(BIN)/python -m tests.demo
@@ -22,9 +22,12 @@ test-slow: $(VENV)/dev.stamp
 test-editors: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest -m editor
 
+# The table goes to stdout, what is going on to stderr. BENCH=--quick: small data, a minute or two.
 bench: $(VENV)/dev.stamp
-	@for file in tests/bench/bench_*.py; do echo "# $$file"; \
-	  $(BIN)/python -m tests.bench.$$(basename $$file .py) || exit 1; done
+	@$(BIN)/python -m tests.bench.run $(BENCH)
+
+bench-index: $(VENV)/dev.stamp
+	@$(BIN)/python -m tests.bench.run --only index $(BENCH)
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff check .

@@ -103,6 +103,7 @@ class Database:
         # A power cut may cost the last transactions, never the file: they can be made again.
         self._writer.execute("PRAGMA synchronous=NORMAL")
         self._writer.execute(f"PRAGMA wal_autocheckpoint={WAL_PAGES}")
+        self._writer.execute("PRAGMA secure_delete=ON")  # what is deleted may be a secret
         self._writer.execute("BEGIN IMMEDIATE")  # also shows that it can be written
         for statement in schema.split(";"):
             self._writer.execute(statement)

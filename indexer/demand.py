@@ -3,7 +3,8 @@
 
 In: a listing; the files in use; the imports found in them. Out: one path after the other: the
 files in use, what they import, their folders, what was changed lately, the rest. May be told more
-at any time, from any thread. It knows no file's content, and resolves no import: it guesses.
+at any time, from any thread. It knows no file's content. Where an import leads it asks `find`, and
+where that has no answer it guesses by the names of the listed files.
 """
 
 from __future__ import annotations
@@ -14,9 +15,12 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from indexer.types import Import
+    from indexer.types import FileRecord, Import
+
+    # From a file's path, its language and some of its imports to the files that they mean.
+    Find = Callable[[str, str, Sequence[Import]], list[str]]
 
 GUESSES_MAX = 4  # files an import may mean; a common name means many, none of them surely
 _FOLDER_STEMS = frozenset(("__init__", "index", "mod", "lib", "init"))
@@ -26,14 +30,25 @@ _SEPARATORS = re.compile(r"[./\\:@\s\"'<>]+")
 class Demand:
     """The paths that are still to be looked at."""
 
-    def __init__(self, paths: Sequence[str], first: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        paths: Sequence[str] | None,
+        first: Iterable[str] = (),
+        find: Find = lambda _path, _language, _imports: [],
+    ) -> None:
+        """`paths` is what was listed; None: nothing yet, and whatever is asked for is taken."""
         self._lock = threading.Lock()
-        self._paths = paths
-        self._waiting = dict.fromkeys(paths)
-        self._rest = iter(paths)
+        self._listed = paths is not None
+        self._paths = paths or ()
+        self._waiting = dict.fromkeys(self._paths)
+        self._rest = iter(self._paths)
         self._urgent: deque[str] = deque()
         self._soon: deque[str] = deque()
         self._stems: dict[str, list[str]] | None = None
+        self._find = find
+        self._asked: set[str] = set()  # the files in use
+        self._seen: set[str] = set()  # that somebody was said to wait for
+        self._names: set[str] = set()  # that the files in use import
         self.total = len(self._waiting)
         self.prefer(first)
 
@@ -54,12 +69,14 @@ class Demand:
         """Somebody waits for these; their folders come soon."""
         with self._lock:
             chosen = list(paths)
-            self._urgent.extend(path for path in chosen if path in self._waiting)
+            self._asked.update(chosen)
+            self._hurry(chosen)
             folders = {path.rpartition("/")[0] for path in chosen}
             if folders:
                 self._soon.extend(p for p in self._waiting if p.rpartition("/")[0] in folders)
 
     def soon(self, paths: Iterable[str]) -> None:
+        """These are worth more than the rest, and less than what was asked for before."""
         with self._lock:
             self._soon.extend(path for path in paths if path in self._waiting)
 
@@ -69,11 +86,29 @@ class Demand:
             self._waiting[path] = None
             self._urgent.append(path)
 
-    def imported(self, imports: Iterable[Import]) -> None:
-        """Somebody waits for what these may mean, too."""
-        guesses = [path for one in imports for path in self._guess(one)]
+    def read(self, path: str, record: FileRecord) -> None:
+        """What a file says of which somebody waits: what it imports is waited for too.
+
+        Of a file that is not in use itself, only what it hands on: `from .cart import Cart` in a
+        package, where a file in use imports `Cart` from that package.
+        """
+        imports: Sequence[Import] = record.imports
+        if path in self._asked:
+            self._names.update(one.name or one.module for one in imports)
+        else:
+            imports = [one for one in imports if one.name == "*" or one.alias in self._names]
+        found = self._find(path, record.language, imports) if imports else []
+        guesses = [] if found else [p for one in imports for p in self._guess(one)]
         with self._lock:
-            self._urgent.extend(path for path in guesses if path in self._waiting)
+            self._hurry([*found, *guesses])
+
+    def _hurry(self, paths: Iterable[str]) -> None:
+        for path in paths:
+            if not self._listed and path not in self._seen:
+                self._waiting[path] = None
+            self._seen.add(path)
+            if path in self._waiting:
+                self._urgent.append(path)
 
     def _guess(self, one: Import) -> list[str]:
         """Files whose path ends as the module's name does, the longest agreement first."""

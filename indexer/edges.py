@@ -11,158 +11,203 @@ It knows no symbol.
 
 from __future__ import annotations
 
-import zlib
+import hashlib
 from array import array
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgpack
 
 from indexer.rank import Rank
+from indexer.table import Table
+from indexer.tree import bucket
 from indexer.types import Import
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from indexer.modules import Place
     from indexer.tree import Tree
     from indexer.types import FileRecord
 
-# Buckets for questions: with a million questions in 2**16 buckets a change of one file re-resolves
-# some tens of files needlessly, for a table of a few MB.
-BUCKETS = 1 << 16
-Meaning = "Callable[[str, str, Import], list[Place]]"
+_EMPTY = 0  # hash of a node that is not there
 
 
 class Edges:
-    """Nodes are numbers; a path keeps its number for as long as the process lives."""
+    """Nodes are the tree's numbers of paths."""
 
-    def __init__(self, tree: Tree, meaning: Callable[[str, str, Import], list[Place]]) -> None:
+    def __init__(
+        self,
+        tree: Tree,
+        meaning: Callable[[str, str, Import], list[Place]],
+        imports: Callable[[str], Sequence[Import]],
+    ) -> None:
+        """`imports` gives those of a file that was told of before, once more."""
         self._tree = tree
         self._meaning = meaning
-        self._numbers: dict[str, int] = {}
-        self._paths: list[str] = []
-        self._statements: dict[int, tuple[str, bytes]] = {}  # language, distinct imports packed
-        self._names: dict[int, int] = {}  # a hash of the names at the top of the file
-        self._out: dict[int, tuple[int, ...]] = {}
-        self._in: dict[int, array[int]] = {}
-        self._asked: dict[int, array[int]] = {}
-        self._buckets: dict[int, array[int]] = {}
+        self._imports = imports
+        self._languages: list[str] = []
+        self._language = array("H")  # by node, as a number of the list
+        self._statements = array("Q")  # by node, a hash of language and imports
+        self._names = array("Q")  # by node, a hash of the names at the top of the file
+        self._told: dict[int, bytes] = {}  # imports of stale nodes, packed; else they are asked for
+        self._in = Table("I")
+        self._asked = Table("H")
+        self._buckets = Table("I")
         self._stale: set[int] = set()
         self._rank = Rank()
+        self._out = self._rank.targets
+
+    def to_state(self) -> tuple[Any, ...]:
+        """Everything, for msgpack."""
+        columns = [c.tobytes() for c in (self._language, self._statements, self._names)]
+        tables = [table.to_bytes() for table in (self._in, self._asked, self._buckets)]
+        stale = array("I", sorted(self._stale)).tobytes()
+        return self._languages, columns, tables, stale, self._rank.to_state()
+
+    def restore(self, state: tuple[Any, ...]) -> None:
+        """Be what edges were. Raises ValueError, TypeError where this is no such state."""
+        languages, columns, tables, stale, rank = state
+        self._languages = list(languages)
+        kinds = zip("HQQ", columns, strict=True)
+        self._language, self._statements, self._names = (array(*kind) for kind in kinds)
+        kinds = zip("IHI", tables, strict=True)
+        self._in, self._asked, self._buckets = (Table(kind, *table) for kind, table in kinds)
+        self._stale = {*array("I", stale)}
+        self._rank.restore(rank)
+        self._out = self._rank.targets
+
+    def pack(self) -> None:
+        """Give back memory after many changes."""
+        for table in (self._out, self._in, self._asked, self._buckets):
+            table.pack()
 
     def update(self, path: str, record: FileRecord) -> None:
         number = self._number(path)
         touched = self._tree.add(path)
         touched |= self._tree.declare(path, _packages(record))
-        statement = (record.language, _packed(record.imports))
-        if self._statements.get(number) != statement:
+        packed = _packed(record.imports)
+        statement = _hash(record.language.encode() + packed)
+        if self._statements[number] != statement:
             self._statements[number] = statement
+            self._language[number] = self._language_number(record.language)
+            self._told[number] = packed
             self._stale.add(number)
-        names = hash(frozenset(s.name for s in record.symbols if s.parent < 0 or s.kind == "class"))
-        if self._names.get(number) != names:
+        tops = sorted({s.name for s in record.symbols if s.parent < 0 or s.kind == "class"})
+        names = _hash("\0".join(tops).encode("utf-8", "replace"))
+        if self._names[number] != names:
             self._names[number] = names
             touched |= {"package " + name for name in self._tree.packages(path)}
         self._rank.add(number)
         self._touch(touched)
 
     def remove(self, path: str) -> None:
-        number = self._numbers.get(path)
-        if number is None or number not in self._statements:
+        if not self._tree.has(path):
             return
+        number = self._number(path)
         packages = {"package " + name for name in self._tree.packages(path)}
         self._point(number, ())
         self._rank.remove(number)
-        del self._statements[number]
-        self._names.pop(number, None)
+        self._statements[number] = self._names[number] = _EMPTY
+        self._told.pop(number, None)
         self._stale.discard(number)
         self._touch(self._tree.remove(path) | packages)
 
     def all_stale(self) -> None:
-        self._stale.update(self._statements)
+        self._stale.update(n for n, statement in enumerate(self._statements) if statement)
 
     def _number(self, path: str) -> int:
-        number = self._numbers.get(path)
-        if number is None:
-            number = self._numbers[path] = len(self._paths)
-            self._paths.append(path)
+        number = self._tree.number(path)
+        while len(self._statements) <= number:
+            self._statements.append(_EMPTY)
+            self._names.append(_EMPTY)
+            self._language.append(0)
         return number
 
+    def _language_number(self, language: str) -> int:
+        if language not in self._languages:
+            self._languages.append(language)
+        return self._languages.index(language)
+
     def _touch(self, questions: Iterable[str]) -> None:
-        for bucket in map(_bucket, questions):
-            self._stale.update(n for n in self._buckets.get(bucket, ()) if n in self._statements)
+        for asked in {*map(bucket, questions)}:
+            self._stale.update(n for n in self._buckets[asked] if self._statements[n])
 
     def settle(self, limit: int | None = None) -> int:
         """Resolve what is stale, at most `limit` files; how many are left."""
         for number in sorted(self._stale)[:limit]:
             self._resolve(number)
-            self._stale.discard(number)
         return len(self._stale)
 
     def _resolve(self, number: int) -> None:
-        path = self._paths[number]
-        language, packed = self._statements[number]
-        found: dict[int, None] = {}
+        self._stale.discard(number)
+        path = self._tree.names[number]
+        language = self._languages[self._language[number]]
+        packed = self._told.pop(number, None)
+        packed = _packed(self._imports(path)) if packed is None else packed
+        found: set[int] = set()
         asked = self._tree.watch()
         for module, name, level in msgpack.unpackb(packed):
             imported = Import(module, name, name, 0, level, False)
-            for place in self._meaning(path, language, imported):
-                if place.path != path and place.path in self._numbers:
-                    found[self._numbers[place.path]] = None
+            places = self._meaning(path, language, imported)
+            found.update(self._tree.numbers[place.path] for place in places)
         self._tree.unwatch()
-        self._point(number, tuple(sorted(found)))
-        before = frozenset(self._asked.get(number, ()))
-        after = frozenset(map(_bucket, asked))
-        for bucket in after - before:
-            row = self._buckets.get(bucket)
-            if row is None:
-                row = self._buckets[bucket] = array("I")
-            row.append(number)
-        # What was asked once stays noted: it costs a resolution now and then, and no bookkeeping.
-        self._asked[number] = array("H", sorted(before | after))
-
-    def _point(self, number: int, targets: tuple[int, ...]) -> None:
-        before = self._out.get(number, ())
-        if before == targets:
+        found.discard(number)
+        self._point(number, sorted(found))
+        before = frozenset(self._asked[number])
+        after = frozenset(map(bucket, asked))
+        if after <= before:
             return
-        for target in set(before).difference(targets):
-            self._in[target].remove(number)
-        for target in set(targets).difference(before):
-            self._in.setdefault(target, array("I")).append(number)
-        self._out[number] = targets
-        self._rank.point(number, targets)
+        for new in after - before:
+            self._buckets.append(new, number)
+        # What was asked once stays noted: it costs a resolution now and then, and no bookkeeping.
+        self._asked[number] = sorted(before | after)
+
+    def _point(self, number: int, targets: Sequence[int]) -> None:
+        before, after = {*self._out[number]}, {*targets}
+        for target in before - after:
+            self._in.discard(target, number)
+        for target in after - before:
+            self._in.append(target, number)
+        if before != after:
+            self._rank.point(number, targets)
+
+    def _paths(self, numbers: Iterable[int]) -> list[str]:
+        return sorted(self._tree.names[number] for number in numbers)
 
     def importers(self, path: str) -> list[str]:
         self.settle()
-        number = self._numbers.get(path, -1)
-        return sorted(self._paths[n] for n in self._in.get(number, ()))
+        number = self._tree.numbers.get(path)
+        return [] if number is None else self._paths(self._in[number])
 
     def imported(self, path: str) -> list[str]:
-        number = self._numbers.get(path, -1)
+        number = self._tree.numbers.get(path)
+        if number is None:
+            return []
         if number in self._stale:
             self._resolve(number)
-            self._stale.discard(number)
-        return sorted(self._paths[n] for n in self._out.get(number, ()))
+        return self._paths(self._out[number])
 
     def all(self) -> dict[str, list[str]]:
         self.settle()
-        rows = [(self._paths[n], targets) for n, targets in self._out.items() if targets]
-        return {path: sorted(self._paths[t] for t in targets) for path, targets in sorted(rows)}
+        rows = [(self._tree.names[n], targets) for n, targets in self._out.filled()]
+        return {path: self._paths(targets) for path, targets in sorted(rows)}
 
     def rank(self, personal: Mapping[str, float] | None) -> dict[str, float]:
         self.settle()
         weights = {
-            self._numbers[path]: weight
+            self._tree.numbers[path]: weight
             for path, weight in (personal or {}).items()
-            if weight > 0 and self._numbers.get(path) in self._statements
+            if weight > 0 and self._tree.has(path)
         }
         shares = self._rank.personal(weights) if weights else dict(enumerate(self._rank.shares()))
-        found = {self._paths[n]: share for n, share in shares.items() if n in self._statements}
+        found = {self._tree.names[n]: share for n, share in shares.items() if self._statements[n]}
         whole = sum(found.values())
         return {path: share / whole for path, share in found.items()} if whole else {}
 
 
-def _bucket(question: str) -> int:
-    return zlib.crc32(question.encode("utf-8", "surrogateescape")) % BUCKETS
+def _hash(data: bytes) -> int:
+    """The same in every process; 0 for nothing."""
+    return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "little") or 1
 
 
 def _packed(imports: Iterable[Import]) -> bytes:

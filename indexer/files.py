@@ -20,8 +20,6 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-import charset_normalizer
-
 from indexer.policy import Refused, compile_rules, open_decided, read_ignore_lines, read_up_to
 
 if TYPE_CHECKING:
@@ -39,6 +37,8 @@ MAX_MEAN_LINE_CHARS = 300  # of the head, where it has at least a kilobyte
 MIN_JUDGED_CHARS = 1_024
 MAX_DETECTED_BYTES = 65_536  # of the lines that are not ASCII; more adds time, no certainty
 GIT_LIST_SECONDS = 20.0  # for a root and all repositories in it; 50,000 files take 0.1
+GIT_LOG_SECONDS = 5.0  # what has changed lately decides about order only
+RECENT_COMMITS = 20
 MAX_WALK_DEPTH = 64  # folders; deeper is a loop or a joke
 
 # fmt: off
@@ -153,18 +153,34 @@ def _list_nested(root: str, prefix: str, deadline: float) -> Iterator[str]:
     yield from _walk(root, prefix, deadline) if names is None else names
 
 
+def recently_changed(root: str) -> list[str]:
+    """Files that the last commits touched, the latest first; none where there is no git.
+
+    Relative to `root`, not all of them still there. Never raises.
+    """
+    # The repository's own configuration could have signatures checked by a program of its choice.
+    safe = ["--no-show-signature", "--no-ext-diff", "--no-textconv", "--no-renames"]
+    asked = ["log", *safe, f"--max-count={RECENT_COMMITS}", "--no-merges", "--format="]
+    names = _run_git(root, "", [*asked, "--name-only", "--relative", "-z"], GIT_LOG_SECONDS)
+    return [name for name in dict.fromkeys(os.fsdecode(names or b"").split("\0")) if name]
+
+
 def _ask_git(root: str, prefix: str, deadline: float) -> list[str] | None:
     """Git's list of the repository at `prefix` ("" or "a/b/"); None where it has none to give."""
+    asked = ["ls-files", "-z", "-t", "-s", "-c", "-o", "--exclude-standard"]
+    listing = _run_git(root, prefix, asked, deadline - time.monotonic())
+    return None if listing is None else list(_read_git_list(root, prefix, listing, deadline))
+
+
+def _run_git(root: str, prefix: str, words: list[str], seconds: float) -> bytes | None:
+    """What git prints in the repository at `prefix`; None where it fails."""
     git = _git_program(root)
-    seconds = deadline - time.monotonic()
     if git is None or seconds <= 0:
         return None
     options = ["-c", "core.fsmonitor=false", "-c", "core.untrackedCache=false"]
-    listing = ["ls-files", "-z", "-t", "-s", "-c", "-o", "--exclude-standard"]
-    command = [git, "--no-pager", *options, "-C", _join(root, prefix), *listing]
     try:
         done = subprocess.run(
-            command,
+            [git, "--no-pager", *options, "-C", _join(root, prefix), *words],
             env=_git_environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -174,7 +190,7 @@ def _ask_git(root: str, prefix: str, deadline: float) -> list[str] | None:
         )
     except (OSError, ValueError, subprocess.SubprocessError):
         return None
-    return list(_read_git_list(root, prefix, done.stdout, deadline))
+    return done.stdout
 
 
 def _read_git_list(root: str, prefix: str, listing: bytes, deadline: float) -> Iterator[str]:
@@ -381,6 +397,8 @@ def _candidates(data: bytes) -> Iterator[str]:
         yield declared
     telling = b"\n".join(line for line in data.split(b"\n") if not line.isascii())
     sample = telling[:MAX_DETECTED_BYTES]
+    import charset_normalizer  # noqa: PLC0415  15 ms that a first answer has no use for
+
     best = charset_normalizer.from_bytes(sample, cp_exclusion=_BYGONE_ENCODINGS).best()
     detected = best.encoding if best else "latin-1"
     if _DETECTED_WELL.match(detected):

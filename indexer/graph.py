@@ -10,10 +10,13 @@ Safe for threads: one question or one update at a time. It reads no file.
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections import OrderedDict, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
+
+import msgpack
 
 from indexer import expressions, modules
 from indexer.edges import Edges
@@ -30,6 +33,9 @@ if TYPE_CHECKING:
     from indexer.modules import Place
     from indexer.types import FileRecord, Import, Reference
 
+# Of the state that is kept, and of the rules by which imports are resolved: what other rules have
+# worked out is a miss. To be raised with every change of `modules*`, `tree`, `projects`, `edges`.
+STATE_VERSION = 1
 # Arranged records kept for the next question; each is some 100 KB for a large file.
 SCOPES_MAX = 512
 # A method of unknown receiver: with more candidates than this their names say nothing.
@@ -101,15 +107,24 @@ class Resolver:
         self._lock = threading.RLock()
         self._tree = Tree(self.defining)
         self._projects = Projects()
-        self._edges = Edges(self._tree, self._meaning)
+        self._edges = Edges(self._tree, self._meaning, self._imports_of)
         self._scopes: OrderedDict[str, Scope] = OrderedDict()
+        self._versions: dict[str, int] = {}
+        self.changes = 0  # since the state was last asked for
 
     # What flows in.
 
-    def update(self, path: str, record: FileRecord | None) -> None:
-        """A file is there with this record, or is gone. `source` must know it already."""
+    def update(self, path: str, record: FileRecord | None, version: int = 0) -> None:
+        """A file is there with this record, or is gone. `source` must know it already.
+
+        `version`: of the record, as in `differing`; 0 where it has none.
+        """
         with self._lock:
+            self.changes += 1
             self._scopes.pop(path, None)
+            self._versions.pop(path, None)
+            if version and record is not None:
+                self._versions[path] = version
             if record is None:
                 self._edges.remove(path)
             else:
@@ -119,7 +134,60 @@ class Resolver:
         """A project file (`is_project_file`) has these bytes, or is gone."""
         with self._lock:
             if self._projects.update(path, data):
+                self.changes += 1
                 self._edges.all_stale()
+
+    def differing(self, versions: Mapping[str, int]) -> list[str]:
+        """Paths that are to be told: what was told of them is not of these versions."""
+        with self._lock:
+            known = self._versions
+            changed = [path for path, new in versions.items() if known.get(path) != new]
+            return changed + [path for path in self._tree.paths() if path not in versions]
+
+    def knows(self, path: str, version: int) -> bool:
+        """Was this version of the file's record told already?"""
+        with self._lock:
+            return version > 0 and self._versions.get(path) == version
+
+    def to_bytes(self) -> bytes:
+        """All that was worked out of imports, for `restored` on the same machine."""
+        with self._lock:
+            self.changes = 0
+            rows = [(self._tree.number(path), version) for path, version in self._versions.items()]
+            state = self._tree.to_state(), self._projects.to_state(), self._edges.to_state()
+            data: bytes = msgpack.packb((STATE_VERSION, sys.byteorder, rows, *state))
+            return data
+
+    @classmethod
+    def restored(cls, source: Source, data: bytes, versions: Mapping[str, int]) -> Resolver:
+        """A resolver that was told all this before; it has forgotten files without a version now.
+
+        Raises ValueError where this is no state of this version.
+        """
+        found = cls(source)
+        try:
+            version, order, rows, *state = msgpack.unpackb(data, strict_map_key=False)
+            if (version, order) != (STATE_VERSION, sys.byteorder):
+                raise ValueError(f"state {version} {order}, this is {STATE_VERSION}")
+            tree, projects, edges = state
+            found._tree.restore(tree)
+            found._projects.restore(projects)
+            found._edges.restore(edges)
+            found._versions = {found._tree.names[number]: known for number, known in rows}
+        except (TypeError, IndexError, AttributeError, msgpack.UnpackException) as error:
+            raise ValueError(f"not a resolver's state: {error}") from error
+        gone = [path for path in found._tree.paths() if path not in versions]
+        for path in gone:
+            found.update(path, None)
+            if found.is_project_file(path):
+                found.configure(path, None)
+        return found
+
+    def pack(self) -> None:
+        """Give back memory after many changes."""
+        with self._lock:
+            self._tree.pack()
+            self._edges.pack()
 
     @staticmethod
     def is_project_file(path: str) -> bool:
@@ -275,6 +343,10 @@ class Resolver:
         """Files that an import may mean."""
         scope = self.scope(path)
         return self._meaning(path, scope.language, imported) if scope else []
+
+    def _imports_of(self, path: str) -> tuple[Import, ...]:
+        record = self._source.record(path)
+        return record.imports if record is not None else ()
 
     def _meaning(self, path: str, language: str, imported: Import) -> list[Place]:
         return modules.resolve(self._tree, self._projects, path, language, imported)

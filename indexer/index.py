@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# ruff: noqa: PTH112, PTH114, PTH117, PTH118  paths are strings here, as in files.py
+# ruff: noqa: PTH117, PTH118  paths are strings here, as in files.py
 """The index of one repository: opened warm, brought up to date, asked through snapshots.
 
 In: a root, a cache folder; paths that changed, buffers not yet saved. Out: `Snapshot`s, `Report`s.
@@ -13,23 +13,24 @@ import hashlib
 import os
 import threading
 import time
-from collections import Counter
+from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from indexer import ahead
 from indexer import usage_of_process as usage
 from indexer.demand import Demand
 from indexer.feed import Feed
-from indexer.files import list_files
-from indexer.languages import detect
 from indexer.library import Library, wipe
+from indexer.overlays import Overlays
 from indexer.policy import IGNORE_FILE, Policy, read_ignore_lines
-from indexer.refresh import Run
+from indexer.refresh import Either, Outcome, Run
+from indexer.reports import measured
+from indexer.rows import NO_ROWS
 from indexer.search import SearchError
-from indexer.snapshot import NO_OVERLAYS, Overlay, Report, Snapshot
-from indexer.store import Damaged, FileRow, StoreError, store_name
-from indexer.types import FileRecord
+from indexer.snapshot import Report, Snapshot
+from indexer.store import Damaged, StoreError, store_name
+from indexer.survey import Survey, touched
 from indexer.workers import Job, Pool
 
 if TYPE_CHECKING:
@@ -37,12 +38,18 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from indexer.refresh import Outcome
+    from indexer.demand import Find
+    from indexer.library import Session
+    from indexer.parse import Around
+    from indexer.rows import FileRow, Rows
+    from indexer.types import FileRecord
+    from indexer.workers import Result
 
-MAX_WORKERS = 4  # more would take the cores that the model needs
 PROBLEMS_MAX = 20
+LOOK_S = 0.2  # how long a request to stop may wait for a listing
 URGENT_MAX = 50  # files written at once that somebody may be waiting for; more is a bulk
 _POLICY_NOTE = "policy"
+_PURGE_NOTE = "purge"
 _RULE_FILES = frozenset({".gitignore", IGNORE_FILE})
 
 
@@ -55,36 +62,41 @@ class Index:
         cache: str | os.PathLike[str],
         excludes: Iterable[str] = (),
         workers: int | None = None,
+        pool: Pool | None = None,
     ) -> None:
-        """Open what is known of `root`; nothing of the repository is read but its ignore file."""
+        """Open what is known of `root`; nothing of the repository is read but its ignore file.
+
+        pool: workers that were started ahead (`ahead.pool`); they end with this index.
+        """
         self.root = os.path.realpath(root)
         self._cache = Path(cache)
         self._excludes = tuple(excludes)
-        self._workers = workers or min(os.cpu_count() or 1, MAX_WORKERS)
+        self._workers = workers or ahead.worker_count()
         self._state = threading.Lock()
         self._turn = threading.Lock()  # of the one that writes
         self._late: set[str] = set()
         self._demand: Demand | None = None
-        self._wanted: list[str] = []
-        self._pool: Pool | None = None
+        self._wanted: list[str] = []  # what the user looks at
+        self._news = threading.Event()  # the user has moved, or there is a listing
+        self._outdated = threading.Event()  # the rules have changed since the pass under way began
+        self._pool = pool
         self._closed = False
         self._policy = Policy.load([self.root], self._excludes)
         self._library, problem = Library.open(self._cache, self.root)
         self._problems = [problem] if problem else []
-        self._overlays: Mapping[str, Overlay] = NO_OVERLAYS
-        self._files: dict[str, FileRow] = self._trusted_rows()
+        self._files = self._trusted_rows()
         self._report = Report(warm=bool(self._files), problems=tuple(self._problems))
-        self._told = False
-        self._feed = Feed(_Live(self), self._project_file)
+        self._feed = Feed(self.snapshot, lambda: self._library)
+        self._overlays = Overlays(self._extract, self._tell_edited)
 
-    def _trusted_rows(self) -> dict[str, FileRow]:
+    def _trusted_rows(self) -> Rows:
         """What was known at the last end; nothing, if other files may be read now than then."""
         try:
             if self._library.store.note(_POLICY_NOTE) == self._policy_digest():
-                return self._library.store.files()
+                return self._library.store.blobs()
         except StoreError:
             self._make_anew("the index could not be read")
-        return {}
+        return NO_ROWS
 
     def _policy_digest(self) -> str:
         try:
@@ -101,8 +113,8 @@ class Index:
         with self._state:
             return Snapshot(
                 self.root,
-                MappingProxyType(self._files),
-                self._overlays,
+                self._files,
+                self._overlays.view,
                 self._report,
                 self._feed,
                 self._library,
@@ -133,6 +145,7 @@ class Index:
     ) -> Report:
         """Bring the index to what is on the disk. Waits for a refresh under way to end.
 
+        `progress` hears of 0 of 0 when the listing begins: what is `first` is known then.
         Raises PoolClosed where no worker can be started.
         """
         with self._turn:
@@ -140,7 +153,8 @@ class Index:
             warm = bool(self._files)
             outcome = self._mended(lambda: self._refresh(first, cancel, progress))
             seconds, cpu = time.perf_counter() - started, usage.cpu_seconds() - cpu
-            report = self._measured(outcome, seconds, cpu, warm=warm)
+            problems = (*self._policy.problems, *self._problems)
+            report = measured(self._library, outcome, seconds, cpu, warm, problems)
             with self._state:
                 self._report = report
         self._catch_up()
@@ -154,19 +168,69 @@ class Index:
     ) -> Outcome:
         if not self._library.sound():
             raise Damaged("the index is not what was written")
+        self._outdated.clear()
         self._policy = Policy.load([self.root], self._excludes)
         rows = self._library.store.files()
         self._show_only(rows)
-        self._feed.tell(chosen := [self._relative(path) for path in first], urgent=True)
-        self._tell_once()
-        if not rows:
-            self._wake_workers()
-        demand = Demand(list_files(self.root), chosen)
+        self._want([self._relative(path) for path in first])
+        self._feed.compare()
+        survey = self._look_around(rows, cancel, progress)
+        if survey is None:
+            return Outcome()
+        demand = Demand(survey.paths(), (), self._finder())
+        survey.tell_recent(demand.soon)
         outcome = self._run(demand, rows, cancel, progress, bulk=not rows)
         if outcome.complete:
             self._library.store.set_note(_POLICY_NOTE, self._policy_digest())
             self._library.store.collect()
         return outcome
+
+    def _forget(self, session: Session, *, gone: bool) -> None:
+        """S1: what rules of today refuse is not kept either, not even until it is overwritten."""
+        store = self._library.store
+        rules = store.note(_POLICY_NOTE)
+        if gone and rules and rules != self._policy_digest():
+            store.set_note(_PURGE_NOTE, "due")  # a kill in the midst does not forget it
+        if store.note(_PURGE_NOTE) == "due" and session.purge():
+            store.set_note(_PURGE_NOTE, "")
+
+    def _look_around(
+        self,
+        rows: Rows,
+        cancel: threading.Event | None,
+        progress: Callable[[int, int], None] | None,
+    ) -> Survey | None:
+        """Until the root is listed: what the user looks at and what that imports, as they move.
+
+        None where we are told to stop.
+        """
+        survey: Survey | None = None
+        done: list[str] = []
+        while not (self._closed or (cancel is not None and cancel.is_set())):
+            self._news.clear()
+            listed = survey is not None and survey.is_listed()
+            with self._state:
+                wanted = self._wanted
+            if wanted != done:
+                done = wanted
+                near = Demand(None, wanted, self._finder())
+                self._run(near, rows, cancel, whole=False, tell=False)
+            if survey is None:  # not before: it would take the interpreter from what is waited for
+                if progress is not None:
+                    progress(0, 0)
+                if not rows:
+                    ahead.wake(self._workers_pool(), self._workers)
+                survey = Survey(self.root, self._news.set, recent=not rows)
+            elif listed:
+                return survey
+            self._news.wait(LOOK_S)
+        return None
+
+    def _finder(self) -> Find:
+        # Not imported for a first answer, which needs no resolution: a warm start is short.
+        from indexer.nearby import find  # noqa: PLC0415
+
+        return partial(find, self.root, self._policy)
 
     def _run(
         self,
@@ -177,8 +241,12 @@ class Index:
         *,
         bulk: bool = False,
         whole: bool = True,
+        tell: bool = True,
     ) -> Outcome:
-        """One pass. With `whole`, rows that it does not come across are dropped."""
+        """One pass. With `whole`, rows that it does not come across are dropped.
+
+        tell: the resolver hears at once of the files that somebody waits for; else afterwards.
+        """
         library = self._library
         run = Run(
             root=self.root,
@@ -188,7 +256,7 @@ class Index:
             workers=self._workers,
             rows=rows,
             demand=demand,
-            publish=self._publish,
+            publish=partial(self._publish, tell=tell),
         )
         with self._state:
             self._demand, wanted = demand, self._wanted
@@ -196,12 +264,20 @@ class Index:
         self._feed.hold()
         try:
             with library.session(bulk=bulk) as session:
-                outcome = run.go(session, cancel, progress)
+                stop = Either(cancel, self._outdated)
+                outcome = run.go(session, stop, progress)
                 if whole and outcome.complete:
-                    gone = list(rows.keys() - outcome.seen - outcome.gone)
+                    # What was found before there was a list may be what git ignores.
+                    gone = list({*rows, *self._files} - outcome.seen - outcome.gone)
+                    # What was known under other rules, or came from another server.
+                    found = outcome.seen - self._files.keys()
+                    known = {path: rows[path] for path in found if path in rows}
                     if gone:
-                        self._publish(session.write([], gone), gone)
-                    run.make_searchable(session)
+                        session.write([], gone)
+                    if gone or known:
+                        self._publish(known, gone)
+                    self._forget(session, gone=bool(gone or outcome.gone))
+                    run.make_searchable(session, stop)
         finally:
             self._feed.release()
             self._demand = None
@@ -237,18 +313,56 @@ class Index:
     def _replace(self, library: Library, problem: str) -> None:
         self._problems = [*self._problems, problem][-PROBLEMS_MAX:]
         with self._state:
-            self._library, before, self._files = library, self._files, {}
+            self._library, before, self._files = library, self._files, NO_ROWS
         self._feed.tell(before)
 
     def prefer(self, paths: Iterable[str]) -> None:
-        """The user has moved: these, what they import and their folders come next."""
+        """The user has moved: these, what they import and their folders come next. Reads records.
+
+        Of no effect on a pass under way but its order; before one, on what it begins with.
+        """
         chosen = [self._relative(path) for path in paths]
+        self._want(chosen)
+        self._news.set()
         with self._state:
-            self._wanted = chosen  # for a refresh that is still listing
             demand = self._demand
-        if demand is not None:
-            demand.prefer(chosen)
-        self._feed.tell([path for path in chosen if path in self._files], urgent=True)
+        if demand is None:
+            return
+        demand.prefer(chosen)
+        known = self.snapshot()
+        for path in chosen:
+            record = known.record(path)
+            if record is not None:
+                demand.read(path, record)
+
+    def exclude(self, excludes: Iterable[str]) -> None:
+        """Other rules of the user: what they refuse is in no answer from here on.
+
+        A pass under way gives up; `refresh` takes what is refused out of what is stored.
+        """
+        self._excludes = tuple(excludes)
+        self._obey()
+
+    def _obey(self) -> None:
+        """Take the rules as they are now. S4: within a second, in the midst of a long pass too."""
+        policy = Policy.load([self.root], self._excludes)
+        with self._state:
+            self._policy = policy
+            self._outdated.set()
+            known = [*self._files, *self._overlays.view]
+        places = [os.path.join(self.root, path) for path in known]
+        decisions = zip(known, policy.decide_all(places), strict=True)
+        refused = {path for path, decision in decisions if not decision.allowed}
+        with self._state:
+            self._files = self._files.changed({}, refused)
+        self._overlays.drop(refused)
+        self._feed.tell(refused, urgent=True)
+
+    def _want(self, chosen: list[str]) -> None:
+        if chosen:
+            with self._state:
+                self._wanted = chosen
+            self._feed.tell([path for path in chosen if path in self._files], urgent=True)
 
     def update(self, paths: Iterable[str]) -> None:
         """These files or folders have changed, or are new, or gone.
@@ -256,6 +370,8 @@ class Index:
         While a refresh is under way it is told, and this returns at once.
         """
         changed = {self._relative(path) for path in paths}
+        if IGNORE_FILE in changed:
+            self._obey()
         with self._state:
             self._late |= changed
             demand = self._demand
@@ -279,13 +395,8 @@ class Index:
         if any(path.rpartition("/")[2] in _RULE_FILES for path in changed):
             return self._refresh((), None, None)
         rows = self._library.store.files() if not self._files else self._files
-        unknown = {path for path in changed if path not in rows or self._is_folder(path)}
-        chosen = changed - unknown
-        if unknown:
-            # Only a listing knows what is ignored; it takes 0.1 s for 50,000 files.
-            chosen |= _below(list_files(self.root), unknown) | _below(rows, unknown)
-        demand = Demand(sorted(chosen), sorted(chosen))
-        return self._run(demand, rows, whole=False)
+        chosen = touched(self.root, changed, rows)
+        return self._run(Demand(chosen, chosen), rows, whole=False)
 
     # --- unsaved buffers ---
 
@@ -295,23 +406,28 @@ class Index:
         False where the policy does not let this file be read: then nothing is kept of it.
         """
         relative = self._relative(path)
-        overlay = None
-        if text is not None and self._policy.decide(os.path.join(self.root, relative)).allowed:
-            overlay = self._extracted(relative, text.encode("utf-8", "replace"))
-        with self._state:
-            overlays = {p: o for p, o in self._overlays.items() if p != relative}
-            if overlay is not None:
-                overlays[relative] = overlay
-            self._overlays = MappingProxyType(overlays)
-        self._feed.tell([relative], urgent=True)
-        return text is None or overlay is not None
+        place = os.path.join(self.root, relative)
+        allowed = text is not None and self._policy.decide(place).allowed
+        if text is not None and allowed:
+            self._overlays.put(relative, text.encode("utf-8", "replace"))
+            allowed = self._policy.decide(place).allowed  # the rules may have changed meanwhile
+        if not allowed:
+            self._overlays.drop([relative])
+        self._tell_edited(relative)
+        return text is None or allowed
 
-    def _extracted(self, path: str, data: bytes) -> Overlay:
-        language = detect(path, data)
-        (result,) = self._workers_pool().submit([Job(path, language, data)], -1.0).result()
-        if result.record is None:
-            return Overlay(data, FileRecord(language, "D", problems=(result.reason,)))
-        return Overlay(data, FileRecord.from_bytes(result.record))
+    def _tell_edited(self, path: str) -> None:
+        """At every key, though the edges seldom change: the resolver keeps offsets of the text.
+
+        It works out nothing then but whether names and imports are the same (0.4 ms for 5,000
+        lines, behind everything else); keys that come meanwhile are one to it.
+        """
+        self._feed.tell([path], urgent=True)
+
+    def _extract(self, language: str, data: bytes, around: Around | None) -> Result:
+        job = Job("", language, data, tuple(around or ()))
+        (result,) = self._workers_pool().submit([job], -1.0).result()
+        return result
 
     # --- the rest ---
 
@@ -321,6 +437,7 @@ class Index:
         self._feed.close()
         if self._pool is not None:
             self._pool.close()
+        self._overlays.close()
         with self._turn:
             self._library.close()
 
@@ -330,19 +447,21 @@ class Index:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _publish(self, rows: Mapping[str, FileRow], gone: Iterable[str]) -> None:
+    def _publish(
+        self, rows: Mapping[str, FileRow], gone: Iterable[str], *, tell: bool = True
+    ) -> None:
         """New rows, for snapshots from now on; the ones that are out keep theirs."""
-        files = {**self._files, **rows}
-        for path in gone:
-            files.pop(path, None)
+        gone = list(gone)
         with self._state:
-            self._files = files
-        self._feed.tell([*rows, *gone], urgent=len(rows) <= URGENT_MAX)
+            if self._outdated.is_set():  # read by rules of before: what is refused is out already
+                rows = {path: row for path, row in rows.items() if path in self._files}
+            self._files = self._files.changed(rows, gone)
+        self._feed.tell([*rows, *gone], urgent=tell and len(rows) <= URGENT_MAX)
 
-    def _show_only(self, rows: Mapping[str, FileRow]) -> None:
+    def _show_only(self, rows: Rows) -> None:
         """Another server may have written since we opened."""
         with self._state:
-            self._files = {path: row for path, row in rows.items() if path in self._files}
+            self._files = rows.only(self._files)
 
     def _workers_pool(self) -> Pool:
         with self._state:
@@ -350,77 +469,13 @@ class Index:
                 self._pool = Pool(self._workers)
             return self._pool
 
-    def _wake_workers(self) -> None:
-        """They take a third of a second to start; that is as long as a listing."""
-        for _ in range(self._workers):
-            self._workers_pool().submit([Job("", "text", b"\n")])
-
-    def _tell_once(self) -> None:
-        """What was known at the start; not told before somebody wants more than a quick answer."""
-        if not self._told:
-            self._told = True
-            self._feed.tell(self._files)
-
     def settle(self, timeout_s: float = 60.0) -> bool:
         """Wait until the resolver knows all that the index knows. False where it does not yet."""
-        self._tell_once()
-        return self._feed.wait(timeout_s)
-
-    def _project_file(self, path: str) -> bytes | None:
-        return self.snapshot().text(path) or None
+        self._feed.compare()
+        return self._overlays.wait(timeout_s) and self._feed.wait(timeout_s)
 
     def _relative(self, path: str) -> str:
         """As listed: relative to the root, with forward slashes."""
         if os.path.isabs(path):
             path = os.path.relpath(path, self.root)
         return path.replace(os.sep, "/")
-
-    def _is_folder(self, path: str) -> bool:
-        place = os.path.join(self.root, path)
-        return os.path.isdir(place) and not os.path.islink(place)
-
-    def _measured(self, outcome: Outcome, seconds: float, cpu: float, *, warm: bool) -> Report:
-        totals = self._library.store.totals()
-        return Report(
-            files=totals.files,
-            skipped=dict(outcome.skipped + Counter(totals.skipped)),
-            symbols=totals.symbols,
-            references=totals.references,
-            imports=totals.imports,
-            chunks=totals.chunks,
-            languages=totals.languages,
-            seconds=seconds,
-            cpu_seconds=cpu,
-            db_bytes=self._library.size_bytes(),
-            peak_rss_mb=usage.peak_rss_mb(),
-            warm=warm,
-            complete=outcome.complete,
-            extracted=outcome.extracted,
-            problems=(*self._policy.problems, *self._problems),
-        )
-
-
-class _Live:
-    """What the resolver asks: always the present state."""
-
-    def __init__(self, index: Index) -> None:
-        self._index = index
-
-    def record(self, path: str) -> FileRecord | None:
-        return self._index.snapshot().record(path)
-
-    def text(self, path: str) -> bytes | None:
-        return self._index.snapshot().text(path) or None
-
-    def defining(self, name: str) -> list[str]:
-        return self._index.snapshot().defining(name)
-
-
-def _below(paths: Iterable[str], asked: set[str]) -> set[str]:
-    """Those of the paths that were asked for, or are in a folder that was."""
-    return {path for path in paths if path in asked or not asked.isdisjoint(_folders(path))}
-
-
-def _folders(path: str) -> list[str]:
-    parts = path.split("/")
-    return ["/".join(parts[:at]) for at in range(1, len(parts))]

@@ -14,10 +14,10 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import tree_sitter as ts
-from tree_sitter_language_pack import get_language
+if TYPE_CHECKING:
+    import tree_sitter as ts
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -107,6 +107,10 @@ def grammar(name: str) -> Grammar | None:
     row = table().get(name)
     if row is None or row.tier == "D":
         return None
+    # Not imported where nothing is parsed: 20 ms that a first answer has no use for.
+    import tree_sitter as ts  # noqa: PLC0415
+    from tree_sitter_language_pack import get_language  # noqa: PLC0415
+
     native = get_language(name)  # type: ignore[arg-type]
     source = _query_source(row, native)
     if not source:
@@ -157,6 +161,8 @@ def generic_query(native: ts.Language) -> str:
 
 
 def _compiles(native: ts.Language, source: str) -> bool:
+    import tree_sitter as ts  # noqa: PLC0415  as above
+
     try:
         ts.Query(native, source)
     except ts.QueryError:

@@ -12,10 +12,11 @@ import secrets
 import shutil
 import threading
 from collections import OrderedDict
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from indexer import seal
+from indexer.letters import Letters
 from indexer.search import Busy, Search, SearchError
 from indexer.store import Counts, Damaged, Entry, Store, StoreError, discard, store_name
 from indexer.terms import Expansions, digest
@@ -25,10 +26,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from indexer.rows import FileRow
     from indexer.search import Writing
-    from indexer.store import FileRow
-    from indexer.terms import Piece
+    from indexer.terms import Digest, Piece
 
+FOLLOWED_MAX = 100  # records that came since are read one by one; of more, all names are
+_LETTERS = "letters"
 RECORDS_MAX = 256  # read records kept; a large one takes some 100 KB
 _TIE = "tie"  # a random word, in the database and in the search folder that belongs to it
 
@@ -43,6 +46,7 @@ class Item(NamedTuple):
     key: str = ""
     data: bytes = b""
     record: bytes | None = None
+    found: Digest | None = None  # what is to be known of the record, where it was just made
 
 
 class Library:
@@ -54,6 +58,9 @@ class Library:
         self._expansions = Expansions()
         self._records: OrderedDict[int, FileRecord] = OrderedDict()
         self._records_lock = threading.Lock()
+        self._letters: Letters | None = None
+        self._letters_lock = threading.Lock()
+        self._letters_kept = 0  # up to which record they are on the disk
         self.store = Store(self.path)
         try:
             self.search = self._open_search()
@@ -102,6 +109,9 @@ class Library:
 
     def close(self, *, clean: bool = True) -> None:
         """Close; with `clean`, note the state of the files, to know it again."""
+        if clean:
+            with suppress(StoreError, OSError):
+                self.keep_letters()
         self.store.close()
         if self.path is not None and clean:
             seal.write(self.path, search_folder(self.path))
@@ -123,6 +133,56 @@ class Library:
                 self._records.popitem(last=False)
         return record
 
+    def names_like(self, letters: str, limit: int) -> list[str]:
+        """Names that hold these letters in this order, whatever their case. Raises StoreError."""
+        with self._letters_lock:
+            if self._letters is None:
+                self._letters = self._kept_letters()
+            self._follow(self._letters)
+            return self._letters.like(letters, limit)
+
+    def _kept_letters(self) -> Letters:
+        data = self.store.derived(_LETTERS)
+        with suppress(ValueError):
+            found = Letters.from_bytes(data or b"")
+            self._letters_kept = found.upto
+            return found
+        return Letters()
+
+    def _follow(self, letters: Letters) -> None:
+        """Take in the names of records that came since, whoever wrote them."""
+        last = self.store.last_blob()
+        if last == letters.upto:
+            return
+        if not letters.upto or last - letters.upto > FOLLOWED_MAX:
+            letters.add(self.store.names())
+        else:
+            for blob in range(letters.upto + 1, last + 1):
+                record = self.record(blob)
+                letters.add([symbol.name for symbol in record.symbols] if record else ())
+        letters.upto = last
+
+    def keep_letters(self) -> None:
+        """Write down what the next start wants for its first question. Raises StoreError."""
+        with self._letters_lock:
+            letters = self._letters
+            if letters is not None and letters.upto > self._letters_kept:
+                self._letters_kept = letters.upto
+                self.keep(_LETTERS, letters.to_bytes())
+
+    def keep(self, name: str, data: bytes) -> None:
+        """Write down what was worked out from the records. Raises StoreError, OSError."""
+        if self.path is not None:
+            seal.remove(self.path)
+            self.store.set_derived(name, data)
+
+    def purge(self) -> None:
+        """Forget what no file has any more, here and on the disk. Raises StoreError."""
+        with self._letters_lock, self._records_lock:
+            self.store.purge()
+            self._letters, self._letters_kept = None, 0
+            self._records.clear()
+
     def size_bytes(self) -> int:
         return self.store.size_bytes() + self.search.size_bytes()
 
@@ -141,13 +201,12 @@ class Library:
     def read(self, item: Item) -> tuple[Entry, Iterable[Piece]]:
         """The entry of an item for the store, and its pieces for the search index."""
         assert item.record is not None
-        found = digest(item.record, item.data, self._expansions)
+        found = item.found or digest(item.record, item.data, self._expansions)
         counts = Counts(
             found.language, found.symbols, found.references, found.imports, found.chunks
         )
-        entry = Entry(
-            item.path, item.key, "", item.size, item.stamp, item.record, found.defined, counts
-        )
+        names = frozenset(found.defined)
+        entry = Entry(item.path, item.key, "", item.size, item.stamp, item.record, names, counts)
         return entry, found.pieces
 
 
@@ -208,6 +267,20 @@ class Session:
         writing.commit()
         self._library.store.mark_searched(self.done)
         self.done = {}
+
+    def purge(self) -> bool:
+        """Leave nothing of what no file has any more: the search index is empty after this.
+
+        False where another process is writing: it is to be tried again.
+        """
+        self.commit()
+        writing = self._begin()
+        if writing is None:
+            return False
+        self._library.purge()
+        writing.clear()
+        self.commit()
+        return True
 
     def abandon(self) -> None:
         """Let go of the search index's lock, and of what it has not committed."""

@@ -30,6 +30,7 @@ class Members(ABC):
 
     def __init__(self, world: World) -> None:
         self.world = world
+        self._asked: set[tuple[str, int]] = set()  # types whose bases are being looked up
 
     @abstractmethod
     def types(self, scope: Scope, dotted: str, offset: int) -> list[Target]:
@@ -136,6 +137,17 @@ class Members(ABC):
         return [OUTSIDE] if outside else []
 
     def bases(self, scope: Scope, symbol: int, named: tuple[str, ...]) -> list[Target]:
+        """Types that a type is derived from. A base may be a member of the type, in a ring."""
+        key = (scope.path, symbol)
+        if key in self._asked:
+            return []
+        self._asked.add(key)
+        try:
+            return self._bases(scope, symbol, named)
+        finally:
+            self._asked.discard(key)
+
+    def _bases(self, scope: Scope, symbol: int, named: tuple[str, ...]) -> list[Target]:
         row = scope.record.symbols[symbol]
         found: list[Target] = []
         if row.kind in ADDITIONS:  # the type itself, which the addition only names

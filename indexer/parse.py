@@ -11,21 +11,25 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from itertools import accumulate
-from typing import TYPE_CHECKING
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import tree_sitter as ts
 
 from indexer import languages
 from indexer.chunks import chunks
 from indexer.imports import read_imports
-from indexer.lexer import blank, blank_python, python_skeleton
+from indexer.lexer import blank, blank_python
 from indexer.outline import Outline, read_query
+from indexer.plain import read_plain
 from indexer.quick import read_python
 from indexer.symbols import symbols, type_text
 from indexer.types import FileRecord, pack_record
 from indexer.usage import Code, as_written, read_usage
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from indexer.imports import Row as ImportRow
     from indexer.imports import Span
     from indexer.languages import Grammar
@@ -38,6 +42,17 @@ ERRORS_MAX = 1000
 NOTHING_USED: Columns = ((), b"", b"", b"")
 
 
+class Around(NamedTuple):
+    """What the rest of a file says that matters for a part of it."""
+
+    names: Sequence[str] = ()  # defined or imported there: a bare use of one is a reference
+    annotated: bool = False  # parameters have declared types there
+
+
+NOTHING_AROUND = Around()
+Parts = tuple[Any, ...]  # the arguments of types.pack_record
+
+
 def extract(language: str, data: bytes) -> FileRecord:
     """Definitions, references, imports, types and chunks of one file. No bytes make it raise.
 
@@ -46,14 +61,21 @@ def extract(language: str, data: bytes) -> FileRecord:
     return FileRecord.from_bytes(extract_bytes(language, data))
 
 
-def extract_bytes(language: str, data: bytes) -> bytes:
-    """The same as `extract(...).to_bytes()` without making objects: what workers ship."""
+def extract_bytes(language: str, data: bytes, around: Around = NOTHING_AROUND) -> bytes:
+    """The same as `extract(...).to_bytes()` without making objects: what workers ship.
+
+    `around` says what a whole file would, where `data` is a part of one.
+    """
+    return pack_record(*read_parts(language, data, around))
+
+
+def read_parts(language: str, data: bytes, around: Around = NOTHING_AROUND) -> Parts:
+    """What `pack_record` takes: the record before it is packed."""
     lines = line_starts(data)
     grammar = languages.grammar(language)
     if grammar is None:
-        return pack_record(
-            language, "D", _line_count(lines, data), chunks=chunks(lines, len(data), [])
-        )
+        windows = chunks(lines, len(data), [])
+        return language, "D", _line_count(lines, data), (), NOTHING_USED, (), (), windows, 0
     outline, code, errors = _read(grammar, data)
     row = grammar.language
     rows = symbols(outline.definitions, data, code, lines, row)
@@ -61,9 +83,10 @@ def extract_bytes(language: str, data: bytes) -> bytes:
     used: Columns = NOTHING_USED
     typed: list[TypedRow] = []
     if row.tier == "A":
-        used, typed = read_usage(row, _code(outline, code, rows, imports, row.quick), lines)
+        used, typed = read_usage(row, _code(outline, code, rows, imports, row.quick, around), lines)
         typed += _declared(outline, data, lines)
-    return pack_record(
+        typed.sort(key=_typed_start)  # each reader has its own order
+    return (
         language,
         row.tier,
         _line_count(lines, data),
@@ -71,7 +94,7 @@ def extract_bytes(language: str, data: bytes) -> bytes:
         used,
         imports,
         typed,
-        chunks(lines, len(data), _boundaries(rows)),
+        chunks(lines, len(data), boundaries(rows)),
         errors,
     )
 
@@ -91,10 +114,10 @@ def _line_count(lines: list[int], data: bytes) -> int:
 def _read(grammar: Grammar, data: bytes) -> tuple[Outline, bytes, int]:
     """The outline, the code without strings and comments, and how many errors the grammar saw."""
     if grammar.language.quick:
-        code = blank_python(data)
-        root = _tree(grammar, python_skeleton(data, code.decode("latin-1")))
-        if not root.has_error:
-            return read_python(grammar.native, root, data), code, 0
+        code, closed = blank_python(data)
+        plain = read_plain(data, code) if closed else None
+        if plain is not None:
+            return plain, code, 0
         root = _tree(grammar, data)
         return read_python(grammar.native, root, data), code, count_errors(root)
     # The binding compares names as text, and fails in several ways where they are none.
@@ -144,22 +167,30 @@ def count_errors(root: ts.Node) -> int:
     return min(count, ERRORS_MAX) or int(root.has_error)
 
 
-def _code(
-    outline: Outline, code: bytes, rows: list[SymbolRow], imports: list[ImportRow], quick: bool
+def _code(  # noqa: PLR0917  all that is known of the file
+    outline: Outline,
+    code: bytes,
+    rows: list[SymbolRow],
+    imports: list[ImportRow],
+    quick: bool,
+    around: Around,
 ) -> Code:
     """The text between, without import statements, and the names worth a reference when bare."""
     text = _without(code, outline.imports).decode("latin-1")
     names = {as_written(row[0]) for row in rows if row[1] not in ("field", "method")}
     names.update(as_written(alias) for _, _, alias, *_ in imports if alias)
+    names.update(map(as_written, around.names))
     uses = list(outline.uses)
     types = [typed.type for typed in outline.typed]
     types += [definition[6] for definition in outline.definitions if definition[6]]
     uses += [(span, "type") for type_ in types for span in _names_in(text, type_)]
     spans = [definition[4] for definition in outline.definitions]
     starts, ends = frozenset([s for s, _ in spans]), frozenset([e for _, e in spans])
-    return Code(text, frozenset(names), starts, ends, uses, quick and bool(outline.typed))
+    annotated = quick and (around.annotated or bool(outline.typed))
+    return Code(text, frozenset(names), starts, ends, uses, annotated)
 
 
+_typed_start = itemgetter(3)
 _ASCII = bytes(range(128)) + b"?" * 128
 _INFERRED = frozenset(("", "var", "auto", "const auto"))  # the compiler finds the type
 _TYPE_NAME = re.compile(r"[A-Za-z_$\x80-\xff][\w$\x80-\xff]*")
@@ -193,7 +224,7 @@ def _declared(outline: Outline, data: bytes, lines: list[int]) -> list[TypedRow]
     ]
 
 
-def _boundaries(rows: list[SymbolRow]) -> list[tuple[int, int]]:
+def boundaries(rows: Sequence[SymbolRow]) -> list[tuple[int, int]]:
     """Lines where definitions with a body begin, and how deep inside of others they are."""
     depths: list[int] = []
     for row in rows:

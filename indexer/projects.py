@@ -96,6 +96,20 @@ class Projects:
         self._files: dict[str, Project] = {}
         self._named: dict[tuple[str, str], Project] = {}
 
+    def to_state(self) -> dict[str, str]:
+        """Everything, for msgpack; as JSON, which may hold larger numbers and any text."""
+        return {
+            path: json.dumps([p.kind, p.name, p.entries], default=str)
+            for path, p in self._files.items()
+        }
+
+    def restore(self, state: dict[str, str]) -> None:
+        """Be what they were. Raises ValueError, TypeError where this is no such state."""
+        for path, text in state.items():
+            kind, name, entries = json.loads(text)
+            self._files[path] = Project(kind, dirname(path), name, entries)
+        self._order()
+
     def update(self, path: str, data: bytes | None) -> bool:
         """Take a project file in, or out with None. True where this changed anything."""
         project = None if data is None else parse(path, data)
@@ -104,9 +118,12 @@ class Projects:
         self._files.pop(path, None)
         if project:
             self._files[path] = project
+        self._order()
+        return True
+
+    def _order(self) -> None:
         order = sorted(self._files.items(), reverse=True)  # of two with one name the first counts
         self._named = {(p.kind, p.name): p for _, p in order if p.name}
-        return True
 
     def above(self, path: str, *kinds: str) -> Project | None:
         """The project file of one of these kinds that is nearest to a file."""

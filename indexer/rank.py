@@ -10,8 +10,11 @@ It knows no path.
 
 from __future__ import annotations
 
+from array import array
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from indexer.table import Table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,21 +31,34 @@ class Rank:
     """Shares of nodes 0, 1, 2, ...; a node's edges count equally."""
 
     def __init__(self) -> None:
-        self._targets: list[Sequence[int]] = []
-        self._alive: list[bool] = []
-        self._shares: list[float] = []
-        self._unpaid: list[float] = []
+        self.targets = Table("I")
+        self._alive = bytearray()
+        self._shares = array("d")
+        self._unpaid = array("d")
         self._touched: set[int] = set()  # nodes that may have something unpaid
+
+    def to_state(self) -> tuple[Any, ...]:
+        """Everything, for msgpack."""
+        shares, unpaid = self._shares.tobytes(), self._unpaid.tobytes()
+        touched = array("I", sorted(self._touched)).tobytes()
+        return self.targets.to_bytes(), bytes(self._alive), shares, unpaid, touched
+
+    def restore(self, state: tuple[Any, ...]) -> None:
+        """Be what a rank was. Raises ValueError, TypeError where this is no such state."""
+        targets, alive, shares, unpaid, touched = state
+        self.targets = Table("I", *targets)
+        self._alive = bytearray(alive)
+        self._shares, self._unpaid = array("d", shares), array("d", unpaid)
+        self._touched = {*array("I", touched)}
 
     def add(self, node: int) -> None:
         """A node that exists from now on."""
-        while len(self._targets) <= node:
-            self._targets.append(())
-            self._alive.append(False)
+        while len(self._alive) <= node:
+            self._alive.append(0)
             self._shares.append(0.0)
             self._unpaid.append(0.0)
         if not self._alive[node]:
-            self._alive[node] = True
+            self._alive[node] = 1
             self._unpaid[node] += 1 - DAMPING
             self._touched.add(node)
 
@@ -50,23 +66,23 @@ class Rank:
         """It points at nothing any more; edges towards it are for their owners to withdraw."""
         if self._alive[node]:
             self.point(node, ())
-            self._alive[node] = False
+            self._alive[node] = 0
             self._unpaid[node] -= 1 - DAMPING
             self._touched.add(node)
 
     def point(self, node: int, targets: Sequence[int]) -> None:
         """Set what a node points at. All of them must have been added."""
-        for sign, row in ((-1.0, self._targets[node]), (1.0, targets)):
+        for sign, row in ((-1.0, self.targets[node]), (1.0, targets)):
             if row:
                 flow = sign * DAMPING * self._shares[node] / len(row)
                 for target in row if flow else ():
                     self._unpaid[target] += flow
                     self._touched.add(target)
-        self._targets[node] = targets
+        self.targets[node] = targets
 
     def shares(self) -> list[float]:
         """All nodes' shares; a node that does not exist has none."""
-        _settle(self._targets, self._shares, self._unpaid, UNPAID_MAX, self._order())
+        _settle(self.targets, self._shares, self._unpaid, UNPAID_MAX, self._order())
         self._touched.clear()
         return [
             max(share, 0.0) if alive else 0.0
@@ -76,16 +92,16 @@ class Rank:
     def _order(self) -> list[int]:
         """Who is unpaid, importers before what they import: then most nodes are passed once."""
         order: list[int] = []
-        seen = bytearray(len(self._targets))
+        seen = bytearray(len(self._alive))
         for root in sorted(self._touched):
-            stack = [(root, iter(self._targets[root]))] if not seen[root] else []
+            stack = [(root, iter(self.targets[root]))] if not seen[root] else []
             seen[root] = 1
             while stack:
                 node, rest = stack[-1]
                 for target in rest:
                     if not seen[target] and target in self._touched:
                         seen[target] = 1
-                        stack.append((target, iter(self._targets[target])))
+                        stack.append((target, iter(self.targets[target])))
                         break
                 else:
                     order.append(node)
@@ -95,24 +111,24 @@ class Rank:
     def personal(self, weights: Mapping[int, float]) -> dict[int, float]:
         """Shares of the nodes that walks from these nodes reach, 1 in all at most."""
         whole = sum(weights.values())
-        size = len(self._targets)
-        shares, unpaid = [0.0] * size, [0.0] * size
+        size = len(self._alive)
+        shares, unpaid = array("d", bytes(8 * size)), array("d", bytes(8 * size))
         for node, weight in weights.items():
             unpaid[node] = (1 - DAMPING) * weight / whole
-        _settle(self._targets, shares, unpaid, PERSONAL_UNPAID_MAX * (1 - DAMPING), list(weights))
+        _settle(self.targets, shares, unpaid, PERSONAL_UNPAID_MAX * (1 - DAMPING), list(weights))
         return {node: share for node, share in enumerate(shares) if share > 0}
 
 
 def _settle(
-    targets: list[Sequence[int]],
-    shares: list[float],
-    unpaid: list[float],
+    targets: Table,
+    shares: array[float],
+    unpaid: array[float],
     limit: float,
     begin: Sequence[int],
 ) -> None:
     """Pass along what is unpaid until no node has more than `limit`, first come first served."""
     waiting = deque([node for node in begin if abs(unpaid[node]) > limit])
-    queued = bytearray(len(targets))
+    queued = bytearray(len(shares))
     for node in waiting:
         queued[node] = 1
     while waiting:

@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from concurrent.futures import FIRST_COMPLETED, wait
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from indexer.changes import is_settled, stamp_of
 from indexer.files import HEAD_BYTES, Skipped, Source, read_decided, read_source
@@ -23,14 +23,13 @@ from indexer.types import FileRecord
 from indexer.workers import Job
 
 if TYPE_CHECKING:
-    import threading
     from collections.abc import Callable, Iterator, Mapping
     from concurrent.futures import Future
 
     from indexer.demand import Demand
     from indexer.library import Library, Session
     from indexer.policy import Decision, Policy
-    from indexer.store import FileRow
+    from indexer.rows import FileRow
     from indexer.workers import Pool, Result
 
 BATCH_BYTES = 128_000  # 30 ms of a worker's time: what somebody waits for comes next after that
@@ -41,6 +40,22 @@ FLUSH_S = 0.5
 COMMIT_S = 30.0  # the search index of a large repository is of use before it is complete
 STAMP_BITS = (1 << 62) - 1  # the store keeps marks of its own below zero
 GONE_REASONS = frozenset({"vanished"})
+
+
+class Stop(Protocol):
+    """A `threading.Event`, or what combines some."""
+
+    def is_set(self) -> bool: ...
+
+
+class Either:
+    """Set when either of two is."""
+
+    def __init__(self, one: Stop | None, other: Stop) -> None:
+        self._one, self._other = one, other
+
+    def is_set(self) -> bool:
+        return self._other.is_set() or (self._one is not None and self._one.is_set())
 
 
 class _Pending(NamedTuple):
@@ -98,7 +113,7 @@ class Run:
     def go(
         self,
         session: Session,
-        cancel: threading.Event | None = None,
+        cancel: Stop | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> Outcome:
         """Until nothing is left. Raises StoreError, SearchError, PoolClosed, OSError."""
@@ -111,6 +126,8 @@ class Run:
                 break
             more = self._fill(decisions)
             self._collect(wait_for_one=not more or len(self._waiting) >= self._window)
+            if not more and self._demand.left():  # what was read has led to more
+                decisions, more = self._policy.decide_all(self._stream()), True
             now = time.monotonic()
             if self._hurry or len(self._ready) >= FLUSH_FILES or now > flushed + FLUSH_S:
                 self._flush(session)
@@ -212,7 +229,9 @@ class Run:
         if record is None:
             return False
         self._keep(one.item._replace(record=record))
-        self._hurry |= one.urgent
+        if one.urgent:
+            self._hurry = True
+            self._demand.read(one.item.path, FileRecord.from_bytes(record))
         return True
 
     def _collect(self, *, wait_for_one: bool) -> None:
@@ -230,10 +249,10 @@ class Run:
         if result.record is None:
             self._keep(one.item._replace(reason=result.reason, key="", data=b""))
             return
-        self._keep(one.item._replace(record=result.record))
+        self._keep(one.item._replace(record=result.record, found=result.found))
         if one.urgent:
             self._hurry = True
-            self._demand.imported(FileRecord.from_bytes(result.record).imports)
+            self._demand.read(one.item.path, FileRecord.from_bytes(result.record))
 
     def _give_up(self) -> None:
         for future in self._waiting:
@@ -242,9 +261,11 @@ class Run:
 
     # --- writing ---
 
-    def make_searchable(self, session: Session) -> None:
+    def make_searchable(self, session: Session, cancel: Stop | None = None) -> None:
         """Catch up with what the search index lacks since a kill, or another server's writes."""
         for path, blob in self._library.store.unsearched().items():
+            if cancel is not None and cancel.is_set():
+                return  # the rest at the next pass
             if path in session.done:
                 continue
             if not blob:

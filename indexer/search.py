@@ -33,6 +33,13 @@ EDIT_HEAP_BYTES = 15_000_000
 LOCK_WAIT_S = 5.0  # the other server's edit takes milliseconds; its cold index we need not await
 LOCK_RETRY_S = 0.02
 PART_WEIGHT = 0.3  # of a word inside of an identifier, against the whole identifier
+# A word inside of identifiers that is in every eighth window tells next to nothing (it scores a
+# tenth of what a rare identifier does), and reading where it is costs most of a query.
+COMMON_SHARE = 8
+COMMON_MIN = 1_000  # windows; in less than that nothing is common, and everything is quick
+# More hits are asked for than are wanted, where some may be of excluded files; if they were too
+# few, the query itself excludes: that is slower, for tantivy can skip nothing then.
+SPARE_HITS = 16
 MAX_EXCLUDED = 64  # paths excluded by the query itself; more are dropped afterwards
 
 
@@ -79,6 +86,12 @@ class Writing:
                 document.add_unsigned("first", first)
                 document.add_unsigned("last", last)
                 self._writer.add_document(document)
+
+    def clear(self) -> None:
+        """Remove everything. Raises SearchError."""
+        assert self._writer is not None
+        with _told("written"):
+            self._writer.delete_all_documents()
 
     def commit(self) -> None:
         """Keep all of it. Raises SearchError: then nothing of it is kept."""
@@ -150,26 +163,47 @@ class Search:
         exclude_paths: frozenset[str] = frozenset(),
     ) -> list[Hit]:
         """The best windows for these identifiers and words with their weights."""
-        parts = [part for text, weight in wanted for part in self._parts(text, weight)]
-        if not parts:
+        weights = self._weights(wanted)
+        if not weights:
             return []
-        subqueries = [(Occur.Should, query) for query in parts]
-        if len(exclude_paths) <= MAX_EXCLUDED:
-            subqueries += [(Occur.MustNot, self._term("path", p)) for p in sorted(exclude_paths)]
-        hits = self._ask(Query.boolean_query(subqueries), limit)
-        return [hit for hit in hits if hit.path not in exclude_paths]
+        parts = [(Occur.Should, self._boosted(*term, weight)) for term, weight in weights.items()]
+        spare = SPARE_HITS if exclude_paths else 0
+        found = self._ask(Query.boolean_query(parts), limit + spare)
+        hits = [hit for hit in found if hit.path not in exclude_paths]
+        if len(hits) < limit and len(found) == limit + spare:
+            some = sorted(exclude_paths)[:MAX_EXCLUDED]
+            parts += [(Occur.MustNot, self._term("path", path)) for path in some]
+            found = self._ask(Query.boolean_query(parts), limit)
+            hits = [hit for hit in found if hit.path not in exclude_paths]
+        return hits[:limit]
 
-    def _parts(self, text: str, weight: float) -> Iterator[Query]:
-        for name in identifiers(text):
-            whole = terms(name)
-            if not whole:
-                yield self._boosted("text", name.lower(), weight)
-                continue
-            yield self._boosted("names", whole[0], weight)
-            for part in dict.fromkeys(words(name)):
-                if 1 < len(part) <= TERM_MAX_CHARS:
-                    yield self._boosted("text", part, weight * PART_WEIGHT)
-                    yield self._boosted("names", part, weight * PART_WEIGHT)
+    def _weights(self, wanted: Sequence[tuple[str, float]]) -> dict[tuple[str, str], float]:
+        """Each term, as (field, term), once, with the sum of its weights."""
+        whole: dict[tuple[str, str], float] = {}
+        parts: dict[tuple[str, str], float] = {}
+        for text, weight in wanted:
+            for name in identifiers(text):
+                own = terms(name)
+                term = ("names", own[0]) if own else ("text", name.lower())
+                whole[term] = whole.get(term, 0.0) + weight
+                for part in dict.fromkeys(words(name)) if own else ():
+                    if 1 < len(part) <= TERM_MAX_CHARS:
+                        for key in (("text", part), ("names", part)):
+                            parts[key] = parts.get(key, 0.0) + weight * PART_WEIGHT
+        telling = parts.keys() - whole.keys() - self._common(parts)
+        return {
+            term: whole.get(term, 0.0) + parts.get(term, 0.0)
+            for term in (*whole, *(key for key in parts if key in telling))
+        }
+
+    def _common(self, found: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Those of some terms that tell next to nothing."""
+        with _told("read"):
+            searcher = self._index.searcher()
+            if searcher.num_docs < COMMON_MIN:
+                return set()
+            many = max(searcher.num_docs // COMMON_SHARE, COMMON_MIN)
+            return {term for term in found if searcher.doc_freq(*term) > many}
 
     def using(self, name: str, limit: int) -> list[Hit]:
         """Windows in which all identifiers of a name stand, comments and strings included."""
@@ -181,7 +215,7 @@ class Search:
         return self._ask(Query.boolean_query(musts), limit) if musts else []
 
     def _term(self, field: str, term: str) -> Query:
-        return Query.term_query(self._schema, field, term, "freq" if field == "text" else "basic")
+        return Query.term_query(self._schema, field, term, "basic" if field == "path" else "freq")
 
     def _boosted(self, field: str, term: str, weight: float) -> Query:
         return Query.boost_query(self._term(field, term), weight)
@@ -247,7 +281,8 @@ def _schema() -> tantivy.Schema:
     builder = tantivy.SchemaBuilder()
     builder.add_text_field("path", stored=True, tokenizer_name="raw", index_option="basic")
     builder.add_text_field("text", tokenizer_name="plain", index_option="freq")
-    builder.add_text_field("names", tokenizer_name="blanks", index_option="basic")
+    # With frequencies, though they are all 1: only then tantivy skips windows that cannot win.
+    builder.add_text_field("names", tokenizer_name="blanks", index_option="freq")
     for name in ("blob", "first", "last"):
         builder.add_unsigned_field(name, stored=True)
     return builder.build()

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from indexer.graph import Resolver
     from indexer.library import Library
     from indexer.policy import Policy
-    from indexer.store import FileRow
+    from indexer.rows import Rows
     from indexer.types import FileRecord, Reference, Symbol
 
 NAMES_MAX = 2_000  # candidates that are ranked for a fuzzy query
@@ -73,7 +73,7 @@ class Snapshot:
     """See the module. Paths are relative to the root, with forward slashes."""
 
     root: str
-    files: Mapping[str, FileRow]
+    files: Rows
     overlays: Mapping[str, Overlay]
     report: Report
     _feed: Feed
@@ -88,16 +88,23 @@ class Snapshot:
 
     def paths(self) -> list[str]:
         """Every file that has a record, in order."""
-        saved = {path for path, row in self.files.items() if row.blob}
-        return sorted(saved | self.overlays.keys())
+        return sorted({*self.files.blobs(), *self.overlays})
+
+    def versions(self) -> dict[str, int]:
+        """Every file that has a record, with `version` of it."""
+        return {**self.files.blobs(), **dict.fromkeys(self.overlays, 0)}
+
+    def version(self, path: str) -> int:
+        """A number that stands for a file's record; 0 for one that is not kept on the disk."""
+        return 0 if path in self.overlays else self.files.blob(path)
 
     def record(self, path: str) -> FileRecord | None:
         """What is known of a file; None where nothing is."""
         overlay = self.overlays.get(path)
         if overlay is not None:
             return overlay.record
-        row = self.files.get(path)
-        return self._decode(self._library, path, row.blob) if row is not None and row.blob else None
+        blob = self.files.blob(path)
+        return self._decode(self._library, path, blob) if blob else None
 
     def text(self, path: str) -> bytes:
         """A file's text as UTF-8: the unsaved buffer, else what is on the disk now.
@@ -125,9 +132,9 @@ class Snapshot:
             return
         yield query
         seen = {query}
-        store = self._library.store
+        begin, like = self._library.store.names_from, self._library.names_like
         mine = {s.name for overlay in self.overlays.values() for s in overlay.record.symbols}
-        for ask in (store.names_from, store.names_like):
+        for ask in (begin, like):
             try:
                 names = set(ask(query, NAMES_MAX))
             except StoreError:
@@ -137,7 +144,7 @@ class Snapshot:
                 for name in names | mine
                 if name not in seen and (rank := match_rank(query, name)) is not None
             }
-            if ask == store.names_from:
+            if ask == begin:
                 ranked = {name: rank for name, rank in ranked.items() if name.startswith(query)}
             yield from sorted(ranked, key=lambda name: (ranked[name], name))[:limit]
             seen |= ranked.keys()
@@ -205,8 +212,7 @@ class Snapshot:
 
     def _holds(self, path: str, blob: int) -> bool:
         """Whether the saved file at a path is what this answer is about."""
-        row = self.files.get(path)
-        return row is not None and row.blob == blob and path not in self.overlays
+        return bool(blob) and self.files.blob(path) == blob and path not in self.overlays
 
 
 NO_OVERLAYS: Mapping[str, Overlay] = MappingProxyType({})

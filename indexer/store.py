@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from indexer.database import Damaged, Database, StoreError, Unwritable
+from indexer.rows import Columns, FileRow, Rows
 from indexer.types import RECORD_VERSION
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Damaged", "Entry", "FileRow", "Store", "StoreError", "Unwritable"]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 CHECK_BYTES = 8
 # Records of 50,000 files take 150 MB; this is room for many branches of that.
 BUDGET_BYTES = 1_000_000_000
@@ -42,17 +43,9 @@ CREATE TABLE IF NOT EXISTS files (
   path TEXT PRIMARY KEY, blob INTEGER NOT NULL, reason TEXT NOT NULL, size INTEGER NOT NULL,
   stamp INTEGER NOT NULL, searched INTEGER NOT NULL) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS files_by_blob ON files (blob);
+CREATE TABLE IF NOT EXISTS derived (name TEXT PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS names (name TEXT, blob INTEGER, PRIMARY KEY (name, blob)) WITHOUT ROWID
 """
-
-
-class FileRow(NamedTuple):
-    """What is known of one path. `blob` is 0 where there is no record, for `reason`."""
-
-    blob: int
-    reason: str
-    size: int  # bytes on the disk
-    stamp: int  # the state of the file on the disk as one number; 0 matches none
 
 
 class Counts(NamedTuple):
@@ -128,11 +121,36 @@ class Store:
 
     # --- what was said of files ---
 
-    def files(self) -> dict[str, FileRow]:
+    def files(self) -> Rows:
         """Every path that is known, the skipped ones included."""
         with self._database.reading() as db:
-            rows = db.execute("SELECT path, blob, reason, size, stamp FROM files WHERE stamp >= 0")
-            return {row[0]: FileRow._make(row[1:]) for row in rows}
+            found = db.execute(
+                "SELECT path, blob, size, stamp FROM files WHERE stamp >= 0 ORDER BY path"
+            ).fetchall()
+            reasons = _reasons(db)
+        if not found:
+            return Rows()
+        paths, blobs, sizes, stamps = zip(*found, strict=True)
+        return Rows(Columns(paths, blobs, sizes, stamps, reasons))
+
+    def blobs(self) -> Rows:
+        """The same without sizes and stamps, in half the time: for the first question of a start.
+
+        50,000 rows one by one cost 80 ms; joined by SQLite they cost 40.
+        """
+        with self._database.reading() as db:
+            db.execute("BEGIN")  # both columns and the reasons are of one moment
+            try:
+                paths, blobs = db.execute(
+                    "SELECT group_concat(path, char(0)), group_concat(blob) FROM"
+                    " (SELECT path, blob FROM files WHERE stamp >= 0 ORDER BY path)"
+                ).fetchone()
+                reasons = _reasons(db)
+            finally:
+                db.execute("COMMIT")
+        if paths is None:
+            return Rows()
+        return Rows(Columns(paths.split("\0"), map(int, blobs.split(",")), reasons=reasons))
 
     def known(self, keys: Iterable[str]) -> dict[str, int]:
         """The ids of the records that are there, by key."""
@@ -166,12 +184,11 @@ class Store:
             row = db.execute("SELECT record FROM blobs WHERE id=?", (blob,)).fetchone()
         if row is None:
             return None
-        data = row[0]
-        if isinstance(data, bytes) and _check(data[CHECK_BYTES:]) == data[:CHECK_BYTES]:
-            return data[CHECK_BYTES:]
-        with self._database.writing() as db:
-            db.execute("DELETE FROM blobs WHERE id=?", (blob,))
-        return None
+        data = _checked(row[0])
+        if data is None:
+            with self._database.writing() as db:
+                db.execute("DELETE FROM blobs WHERE id=?", (blob,))
+        return data
 
     # --- names ---
 
@@ -193,15 +210,16 @@ class Store:
             )
             return [name for (name,) in rows]
 
-    def names_like(self, letters: str, limit: int) -> list[str]:
-        """Names that hold these letters in this order, whatever their case."""
-        escaped = (f"\\{c}" if c in "%_\\" else c for c in letters)
+    def names(self) -> list[str]:
+        """All names that are defined, each once."""
         with self._database.reading() as db:
-            rows = db.execute(
-                "SELECT DISTINCT name FROM names WHERE name LIKE ? ESCAPE '\\' LIMIT ?",
-                ("%" + "%".join(escaped) + "%", limit),
-            )
-            return [name for (name,) in rows]
+            return [name for (name,) in db.execute("SELECT DISTINCT name FROM names")]
+
+    def last_blob(self) -> int:
+        """The id of the last record that was written."""
+        with self._database.reading() as db:
+            row = db.execute("SELECT seq FROM sqlite_sequence WHERE name='blobs'").fetchone()
+        return row[0] if row else 0
 
     # --- what the search index has ---
 
@@ -224,6 +242,30 @@ class Store:
         with self._database.writing() as db:
             db.execute("UPDATE files SET searched=0")
             db.execute("DELETE FROM files WHERE stamp=-1")
+
+    # --- what was worked out from the records ---
+
+    def derived(self, name: str) -> bytes | None:
+        """What was kept under this name; None where there is nothing, or it is damaged."""
+        with self._database.reading() as db:
+            row = db.execute("SELECT data FROM derived WHERE name=?", (name,)).fetchone()
+        return _checked(row[0]) if row is not None else None
+
+    def set_derived(self, name: str, data: bytes) -> None:
+        with self._database.writing() as db:
+            db.execute("INSERT OR REPLACE INTO derived VALUES (?, ?)", (name, _check(data) + data))
+
+    def purge(self) -> None:
+        """Delete the records that no file has, down to the bytes. The search index is to be filled
+        anew after this.
+        """
+        with self._database.writing() as db:
+            db.execute("DELETE FROM blobs WHERE id NOT IN (SELECT blob FROM files)")
+            db.execute("DELETE FROM names WHERE blob NOT IN (SELECT id FROM blobs)")
+            db.execute("DELETE FROM derived")
+            db.execute("UPDATE files SET searched=0")
+            db.execute("DELETE FROM files WHERE stamp=-1")
+        self._database.fold()
 
     # --- the store as a whole ---
 
@@ -298,6 +340,13 @@ def _check(body: bytes) -> bytes:
     return hashlib.blake2b(body, digest_size=CHECK_BYTES).digest()
 
 
+def _checked(data: object) -> bytes | None:
+    """What was written after its checksum; None where that is not so any more."""
+    if isinstance(data, bytes) and _check(data[CHECK_BYTES:]) == data[:CHECK_BYTES]:
+        return data[CHECK_BYTES:]
+    return None
+
+
 def _known(db: sqlite3.Connection, keys: list[str]) -> dict[str, int]:
     found: dict[str, int] = {}
     for at in range(0, len(keys), KEYS_A_QUERY):
@@ -326,6 +375,12 @@ def _add_blobs(db: sqlite3.Connection, entries: Sequence[Entry]) -> dict[str, in
     names.sort()
     db.executemany("INSERT OR IGNORE INTO names VALUES (?, ?)", names)
     return ids
+
+
+def _reasons(db: sqlite3.Connection) -> dict[str, str]:
+    return dict(
+        db.execute("SELECT path, reason FROM files WHERE blob=0 AND stamp>=0 AND reason != ''")
+    )
 
 
 def _stamp_unused(db: sqlite3.Connection, paths: list[str], now: int) -> None:

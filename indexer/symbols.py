@@ -173,6 +173,21 @@ def _doc_inside(data: bytes, body: int) -> str:
     return match[1].rstrip(b"\"' \t")[:DOC_MAX_BYTES].decode("utf-8", "ignore") if match else ""
 
 
+def blocks_open_inside(text: bytes) -> bool:
+    """Whether each comment block that ends in a text begins in it, as `_doc_above` sees it."""
+    begun: set[tuple[bytes, ...]] = set()
+    for line in map(bytes.strip, text.splitlines()):
+        for closer, opener in _BLOCKS:
+            opens = line.startswith(opener)
+            if line.endswith(closer) and not (
+                opener in begun or (opens and len(line) > len(closer))
+            ):
+                return False
+            if opens:
+                begun.add(opener)
+    return True
+
+
 def _doc_above(data: bytes, lines: list[int], line: int, language: Language) -> str:
     """The first line of the comment that stands right above line `line`."""
     above: list[bytes] = []

@@ -17,10 +17,10 @@ import msgpack
 from indexer.types import RECORD_VERSION, unpack_column
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 TERM_MAX_CHARS = 64  # longer ones are data
-EXPANSIONS_MAX = 100_000  # distinct identifiers remembered; about 15 MB
+EXPANSIONS_MAX = 50_000  # distinct chains remembered, in each worker; about 10 MB
 
 _CAMEL = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\dA-Za-z_]+|\d+")
 _IDENTIFIER = re.compile(r"[^\W\d]\w*")
@@ -38,15 +38,15 @@ class Piece(NamedTuple):
 
 
 class Digest(NamedTuple):
-    """What store and search want of a record, read from its blob without making its objects."""
+    """What store and search want of a record, without making its objects."""
 
     language: str
     symbols: int
     references: int
     imports: int
     chunks: int
-    defined: frozenset[str]
-    pieces: tuple[Piece, ...]
+    defined: Sequence[str]
+    pieces: Sequence[Piece]
 
 
 def identifiers(text: str) -> list[str]:
@@ -77,12 +77,15 @@ def terms(identifier: str) -> list[str]:
 
 
 class Expansions(dict[str, str]):
-    """Terms of an identifier, separated by blanks, worked out once. Not for several threads."""
+    """Terms of an identifier, or of a stored chain's last one, separated by blanks.
 
-    def __missing__(self, identifier: str) -> str:
+    Worked out once. Not for several threads.
+    """
+
+    def __missing__(self, chain: str) -> str:
         if len(self) > EXPANSIONS_MAX:
             self.clear()
-        text = self[identifier] = " ".join(terms(identifier))
+        text = self[chain] = " ".join(terms(chain.rstrip("(:").rpartition(".")[2]))
         return text
 
 
@@ -92,41 +95,47 @@ def digest(blob: bytes, data: bytes, expansions: Expansions) -> Digest:
     Raises ValueError where it is no blob of this version.
     """
     try:
-        version, language, tier, _, symbols, columns, imports, _, chunks, *_ = msgpack.unpackb(blob)
+        version, *parts = msgpack.unpackb(blob)
     except (TypeError, msgpack.UnpackException) as error:
         raise ValueError(f"not a file record: {error}") from error
     if version != RECORD_VERSION:
         raise ValueError(f"record of version {version}, this is {RECORD_VERSION}")
+    return digest_parts(parts, data, expansions)
+
+
+def digest_parts(parts: Sequence[Any], data: bytes, expansions: Expansions) -> Digest:
+    """The same from what `types.pack_record` takes, before it is packed."""
+    language, tier, _, symbols, columns, imports, _, chunks, *_ = parts
     defined = [(row[6], row[0]) for row in symbols]  # where its name stands, its name
     if tier == "A":
         pieces = _named(chunks, columns, defined, expansions)
     else:
         pieces = _scanned(chunks, data, expansions, rich=tier != "D")
-    names = frozenset(name for _, name in defined)
+    names = list({name for _, name in defined})
     counts = (len(symbols), len(columns[2]) // 4, len(imports), len(chunks))
-    return Digest(language, *counts, names, tuple(pieces))
+    return Digest(language, *counts, names, list(pieces))
 
 
 def _named(
-    chunks: list[Any],
-    columns: tuple[Any, ...],
+    chunks: Sequence[Any],
+    columns: Sequence[Any],
     defined: list[tuple[int, str]],
     expansions: Expansions,
 ) -> Iterator[Piece]:
     """Identifiers from the record: the extraction has found them already."""
     chains, numbers, starts = columns[0], unpack_column(columns[1]), unpack_column(columns[2])
-    used = [expansions[chain.rstrip("(:").rpartition(".")[2]] for chain in chains]
+    used = [expansions[chain] for chain in chains]
     defined.sort()
     for start, end, first, last in chunks:
         low, high = bisect_left(starts, start), bisect_left(starts, end)
-        names = {used[number] for number in numbers[low:high]}
+        names = {used[number] for number in set(numbers[low:high])}
         low, high = bisect_left(defined, (start,)), bisect_left(defined, (end,))
         names.update([expansions[name] for _, name in defined[low:high]])
-        yield Piece(start, end, first, last, " ".join(names))
+        yield Piece(start, end, first, last, " ".join(filter(None, names)))
 
 
 def _scanned(
-    chunks: list[Any], data: bytes, expansions: Expansions, *, rich: bool
+    chunks: Sequence[Any], data: bytes, expansions: Expansions, *, rich: bool
 ) -> Iterator[Piece]:
     """Identifiers from the text, where the record has none: those that plain words do not show."""
     for start, end, first, last in chunks:

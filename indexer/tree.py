@@ -8,13 +8,19 @@ It reads no file and knows no language.
 
 from __future__ import annotations
 
+import zlib
 from collections import Counter
 from posixpath import basename, dirname
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from indexer.table import Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+# For endings and for questions: with a million questions in 2**16 buckets a change of one file
+# re-resolves some tens of files needlessly, for a table of a few MB.
+BUCKETS = 1 << 16
 # Files that stand for their folder: who asks for `a/b` may get `a/b/__init__.py`.
 FOLDER_STEMS = frozenset(("__init__", "index", "mod", "init", "package"))
 
@@ -45,22 +51,63 @@ def ancestors(folder: str) -> Iterator[str]:
 
 
 class Tree:
-    """Paths by name and by ending, kept up as files come and go."""
+    """Paths by name and by ending, kept up as files come and go.
+
+    A path has a number for as long as the process lives, and the next one if the tree is kept.
+    """
 
     def __init__(self, defining: Callable[[str], Iterable[str]]) -> None:
         self.defining = defining
         self.folders: Counter[str] = Counter()  # files and folders directly inside
-        self._paths: set[str] = set()
-        self._by_tail = _Groups()
+        self.names: list[str] = []  # every path that ever was, by number
+        self.numbers: dict[str, int] = {}
+        self._there = bytearray()
+        self._by_tail = Table("I")  # numbers of paths, by a hash of their endings
         self._declared = _Groups()
         self._packages: dict[str, tuple[str, ...]] = {}
         self._asked: set[str] | None = None
         # What was worked out since `watch`: while one file is resolved, nothing changes.
         self.memo: dict[str, list[str]] = {}
 
+    def to_state(self) -> tuple[Any, ...]:
+        """Everything, for msgpack."""
+        names = "\0".join(self.names).encode("utf-8", "surrogateescape")
+        packages = {self.numbers[path]: row for path, row in self._packages.items()}
+        folders = (list(self.folders), list(self.folders.values()))
+        return names, bytes(self._there), folders, packages, self._by_tail.to_bytes()
+
+    def restore(self, state: tuple[Any, ...]) -> None:
+        """Be what a tree was. Raises ValueError, TypeError where this is no such state."""
+        names, there, folders, packages, tails = state
+        self.names = names.decode("utf-8", "surrogateescape").split("\0") if there else []
+        self.numbers = {path: number for number, path in enumerate(self.names)}
+        self._there = bytearray(there)
+        self.folders = Counter(dict(zip(*folders, strict=True)))
+        self._by_tail = Table("I", *tails)
+        for number, row in packages.items():
+            self.declare(self.names[number], tuple(row))
+
+    def pack(self) -> None:
+        """Give back memory after many changes."""
+        self._by_tail.pack()
+
+    def number(self, path: str) -> int:
+        """A path's own number, whether there is such a file or not."""
+        number = self.numbers.get(path)
+        if number is None:
+            number = self.numbers[path] = len(self.names)
+            self.names.append(path)
+            self._there.append(0)
+        return number
+
     def __contains__(self, path: str) -> bool:
         self._ask(path)
-        return path in self._paths
+        return self.has(path)
+
+    def has(self, path: str) -> bool:
+        """Is it there? Without a note."""
+        number = self.numbers.get(path)
+        return number is not None and self._there[number] == 1
 
     def first(self, stem_path: str, candidates: Iterable[str]) -> str | None:
         """The first of these that is there: one question for all files of one stem.
@@ -69,23 +116,24 @@ class Tree:
         """
         self._ask("=" + stem_path)
         for path in candidates:
-            if path in self._paths:
+            if self.has(path):
                 return path
         return None
 
     def __len__(self) -> int:
-        return len(self._paths)
+        return self._there.count(1)
 
     def paths(self) -> list[str]:
-        return sorted(self._paths)
+        return sorted(path for path in self.names if self.has(path))
 
     def add(self, path: str) -> set[str]:
         """Returns the keys of questions that this may answer otherwise."""
-        if path in self._paths:
+        if self.has(path):
             return set()
-        self._paths.add(path)
-        for tail in _tails(path):
-            self._by_tail.add(tail, path)
+        number = self.number(path)
+        self._there[number] = 1
+        for tail in {*map(bucket, _tails(path))}:
+            self._by_tail.append(tail, number)
         keys = _keys(path)
         for folder in ancestors(dirname(path)):
             self.folders[folder] += 1
@@ -96,11 +144,12 @@ class Tree:
 
     def remove(self, path: str) -> set[str]:
         """Returns the keys of questions that this may answer otherwise."""
-        if path not in self._paths:
+        if not self.has(path):
             return set()
-        self._paths.remove(path)
-        for tail in _tails(path):
-            self._by_tail.remove(tail, path)
+        number = self.numbers[path]
+        self._there[number] = 0
+        for tail in {*map(bucket, _tails(path))}:
+            self._by_tail.discard(tail, number)
         keys = _keys(path) | self.declare(path, ())
         for folder in ancestors(dirname(path)):
             self.folders[folder] -= 1
@@ -136,16 +185,18 @@ class Tree:
     def inside(self, folder: str, ending: str) -> list[str]:
         """Files directly in a folder whose names end so."""
         self._ask(folder + "/")
-        around = basename(folder)
-        found = self._by_tail.get(f"{around}/")
+        found = self._ending(f"{basename(folder)}/")
         return sorted(p for p in found if dirname(p) == folder and p.endswith(ending))
 
     def ending(self, tail: str) -> list[str]:
         """Files whose path without suffixes ends with `a/b`, or `a/b/__init__` and the like."""
         self._ask("*" + stem(tail))
         short = "/".join(tail.split("/")[-2:])
-        found = self._by_tail.get(short)
-        return sorted(path for path in found if _ends(path, tail))
+        return sorted(path for path in self._ending(short) if _ends(path, tail))
+
+    def _ending(self, tail: str) -> list[str]:
+        """Paths that may have this ending: others share its hash."""
+        return [self.names[number] for number in self._by_tail[bucket(tail)]]
 
     def watch(self) -> set[str]:
         """From here on, note the keys of what is asked; the set fills as questions come."""
@@ -157,13 +208,14 @@ class Tree:
         self._asked = None
         self.memo.clear()
 
-    def has(self, path: str) -> bool:
-        """Is it there? Without a note."""
-        return path in self._paths
-
     def _ask(self, question: str) -> None:
         if self._asked is not None:
             self._asked.add(question)
+
+
+def bucket(text: str) -> int:
+    """A small number for a text; two texts may share it."""
+    return zlib.crc32(text.encode("utf-8", "surrogateescape")) % BUCKETS
 
 
 class _Groups:

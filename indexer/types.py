@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 # Part of every cache key: a record of another version is a miss, never a guess.
-RECORD_VERSION = 1
+RECORD_VERSION = 2
 
 
 # The rows are named tuples, not dataclasses: a repository has a million of them, they travel

@@ -79,7 +79,7 @@ def read_usage(language: Language, code: Code, lines: list[int]) -> tuple[Column
     text = text.translate(letters(language))
     usage = Usage()
     _scan(usage, code, text, language.capitals)
-    if code.uses:
+    if code.uses or not language.quick:
         _merge(usage, code, text)
     if code.annotated:
         usage.typed += [(m[1], m[2], "declared", m.start(1)) for m in _LOCAL.finditer(code.text)]
@@ -112,7 +112,7 @@ def _scan(usage: Usage, code: Code, text: str, capitals: bool) -> None:
                     add_chain(word)
                     if word.startswith(_OWN):
                         _own(usage, raw, at, word)
-                    at += len(word)
+                at += len(word)
         if called:
             start = end - len(called)
             if start not in definitions:
@@ -147,6 +147,8 @@ def _joined(chain: str) -> str:
 
 def _assigned(usage: Usage, raw: str, start: int, called: str) -> None:
     """`x = Foo(` tells what x is; `f(x=Foo(` and `x == Foo(` do not."""
+    if raw[start - 1] == "=" and raw[start - 2 : start - 1] in _NO_ASSIGNMENT:
+        return  # most are keyword arguments: no need to look at the line
     line = raw[raw.rfind("\n", 0, start) + 1 : start]
     left, equals, right = line.rpartition("=")
     if not equals or left[-1:] in _NO_ASSIGNMENT or right.strip() not in _BEFORE_CALL:

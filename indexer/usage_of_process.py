@@ -10,14 +10,14 @@ import sys
 import time
 from pathlib import Path
 
-import psutil
-
 if sys.platform != "win32":
     import resource
 
 
 def cpu_seconds() -> float:
     """Of this process and of its children that are alive."""
+    import psutil  # noqa: PLC0415  10 ms that a first answer has no use for
+
     total = time.process_time()
     for child in psutil.Process().children():
         try:
@@ -31,6 +31,8 @@ def cpu_seconds() -> float:
 def peak_rss_mb() -> float:
     """The most memory that this process has had, in 10**6 bytes."""
     if sys.platform == "win32":
+        import psutil  # noqa: PLC0415  as above
+
         return float(psutil.Process().memory_info().peak_wset) / 1e6
     if sys.platform == "linux":  # getrusage counts what the parent had before it started us
         for line in Path("/proc/self/status").read_text("ascii").splitlines():

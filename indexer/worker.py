@@ -20,7 +20,9 @@ from typing import TYPE_CHECKING, Any
 
 from indexer.frames import read_frame, write_frame
 from indexer.languages import detect
-from indexer.parse import extract_bytes
+from indexer.parse import Around, read_parts
+from indexer.terms import Digest, Expansions, digest_parts
+from indexer.types import pack_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,15 +45,16 @@ def main() -> None:
         return
     limit_s, memory_bytes = setup["limit_s"], setup["memory_bytes"]
     read = _reader(setup["reader"], setup["settings"])
+    expansions = Expansions()
     gc.disable()  # records hold no cycles, and looking for some costs a tenth of the time
     _lower_priority()
     _limit_memory(memory_bytes)
     with suppress(BrokenPipeError):
         write_frame(results, "ready")
         while (batch := read_frame(jobs)) is not None:
-            for path, language, data in batch:
+            for path, language, data, around in batch:
                 _arm(limit_s)
-                answer = _extract(read, path, language, data)
+                answer = _extract(read, expansions, path, language, data, Around(*around))
                 _arm(0.0)
                 write_frame(results, answer)
 
@@ -69,24 +72,34 @@ def _no_reader(_path: str) -> tuple[bytes | None, str]:
     return None, "this pool reads no files"
 
 
-def _extract(
-    read: Callable[[str], tuple[bytes | None, str]], path: str, language: str, data: bytes | None
-) -> tuple[str, str, int, bytes | None, str]:
-    """Language, digest, size, record, reason. Whatever goes wrong with a file is its reason."""
+def _extract(  # noqa: PLR0917  a job and what is kept for all of them
+    read: Callable[[str], tuple[bytes | None, str]],
+    expansions: Expansions,
+    path: str,
+    language: str,
+    data: bytes | None,
+    around: Around,
+) -> tuple[str, str, int, bytes | None, str, Digest | None]:
+    """Language, digest, size, record, reason, what is found in the record.
+
+    Whatever goes wrong with a file is its reason.
+    """
     reason = ""
     try:
         if data is None:
             data, reason = read(path)
         if data is None:
-            return language, "", 0, None, reason
+            return language, "", 0, None, reason, None
         language = language or detect(path, data)
         digest = hashlib.sha256(data).hexdigest()
     except (OSError, ValueError, MemoryError) as error:
-        return language, "", 0, None, _one_line(error)
+        return language, "", 0, None, _one_line(error), None
     try:
-        return language, digest, len(data), extract_bytes(language, data), ""
+        parts = read_parts(language, data, around)
+        found = digest_parts(parts, data, expansions)
+        return language, digest, len(data), pack_record(*parts), "", found
     except Exception as error:  # noqa: BLE001  a grammar's or our mistake costs this file only
-        return language, digest, len(data), None, _one_line(error)
+        return language, digest, len(data), None, _one_line(error), None
 
 
 def _one_line(error: BaseException) -> str:

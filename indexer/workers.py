@@ -19,11 +19,11 @@ import sys
 import threading
 import time
 from concurrent.futures import Future
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
-import psutil
-
 from indexer.frames import read_frame, write_frame
+from indexer.terms import Digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -46,11 +46,15 @@ class PoolClosed(RuntimeError):
 
 
 class Job(NamedTuple):
-    """One file. Without `data` the worker reads `path`; without `language` it detects one."""
+    """One file. Without `data` the worker reads `path`; without `language` it detects one.
+
+    `around` are the fields of a `parse.Around`, where `data` is a part of a file.
+    """
 
     path: str
     language: str = ""
     data: bytes | None = None
+    around: tuple[Any, ...] = ()
 
 
 class Result(NamedTuple):
@@ -66,6 +70,7 @@ class Result(NamedTuple):
     size: int
     record: bytes | None
     reason: str
+    found: Digest | None = None  # what store and search want of the record
 
 
 class _Batch(NamedTuple):
@@ -149,24 +154,36 @@ class Pool:
         self.close()
 
     def _serve(self, worker: _Worker) -> None:
-        """One thread's life: take the most urgent batch, have it done, answer."""
-        while (batch := self._take()) is not None:
+        """One thread's life: have a process, take the most urgent batch, have it done, answer."""
+        while self._has_work():
+            problem = worker.get_ready()  # first: another may do the batch while this one starts
+            batch = self._take()
+            if batch is None:
+                continue
+            if problem:
+                batch.future.set_exception(PoolClosed(problem))
+                continue
             try:
                 results = worker.run(batch.jobs, self._closed)
-            except (PoolClosed, OSError) as error:  # noqa: PERF203  a batch takes its time
+            except (PoolClosed, OSError) as error:
                 batch.future.set_exception(PoolClosed(str(error)))
             else:
                 batch.future.set_result(results)
         worker.close()
 
-    def _take(self) -> _Batch | None:
+    def _has_work(self) -> bool:
+        """Wait until there is some. False once we are closed."""
         with self._changed:
-            while not self._closed.is_set():
-                while self._queue:
-                    batch = heapq.heappop(self._queue)[2]
-                    if batch.future.set_running_or_notify_cancel():
-                        return batch
-                self._changed.wait()
+            self._changed.wait_for(lambda: self._queue or self._closed.is_set())
+            return not self._closed.is_set()
+
+    def _take(self) -> _Batch | None:
+        """The most urgent batch; None where another worker was quicker."""
+        with self._changed:
+            while self._queue:
+                batch = heapq.heappop(self._queue)[2]
+                if batch.future.set_running_or_notify_cancel():
+                    return batch
         return None
 
     def _watch(self) -> None:
@@ -184,6 +201,15 @@ class _Worker:
         self._since = 0.0  # when the current file began, 0 between files
         self._reason = ""  # why we killed it
         self._used = False  # it has done other files: its memory may be theirs
+
+    def get_ready(self) -> str:
+        """Have a process; why there is none, where it does not start."""
+        try:
+            if self._process is None:
+                self._start()
+        except (PoolClosed, OSError) as error:
+            return str(error) or "a worker does not start"
+        return ""
 
     def run(self, jobs: tuple[Job, ...], closed: threading.Event) -> list[Result]:
         """Results in the order of the jobs. Raises PoolClosed when told to stop."""
@@ -221,13 +247,15 @@ class _Worker:
             answer = read_frame(process.stdout)
             if answer is None:
                 return
-            results.append(Result(job.path, *answer))
+            language, digest, size, record, reason, found = answer
+            summary = Digest(*found) if found else None
+            results.append(Result(job.path, language, digest, size, record, reason, summary))
             self._used = True
         self._since = 0.0
 
     def _start(self) -> subprocess.Popen[bytes]:
         """A worker that has said it is ready. Raises PoolClosed with the reason."""
-        paths = os.pathsep.join(path or os.getcwd() for path in sys.path)  # noqa: PTH109  no Path
+        paths = os.pathsep.join(filter(None, sys.path))
         low = getattr(subprocess, "BELOW_NORMAL_PRIORITY_CLASS", 0)
         process = subprocess.Popen(
             [sys.executable, "-m", "indexer.worker"],
@@ -235,6 +263,8 @@ class _Worker:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             env={**os.environ, "PYTHONPATH": paths},
+            # `-m` looks for modules in the current folder first. That may be a repository.
+            cwd=Path(__file__).parents[1],
             creationflags=low | getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
         assert process.stdin is not None
@@ -307,6 +337,8 @@ def _close(pipe: IO[bytes] | None) -> None:
 
 
 def _rss_bytes(pid: int) -> int:
+    import psutil  # noqa: PLC0415  10 ms that a server which parses nothing has no use for
+
     try:
         return int(psutil.Process(pid).memory_info().rss)
     except psutil.Error:

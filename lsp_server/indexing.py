@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Protocol
 
+from indexer import ahead
 from indexer.index import Index
 from indexer.watch import Watch
 from lsp_server import positions
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from indexer.snapshot import Found, Report, Snapshot
+    from indexer.workers import Pool
     from lsp_server.documents import Document
     from lsp_server.positions import Encoding
 
@@ -51,16 +53,21 @@ class Indexed:
         cache: Path,
         excludes: Sequence[str],
         listener: Listener,
+        pool: Pool | None = None,
     ) -> None:
+        """`pool`: workers that were started ahead; they end with this root."""
         self.root = root
+        self._pool = pool
         self._cache, self._excludes = cache, tuple(excludes)
         self._listener = listener
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"index-{root.name}")
         # What must not wait for a refresh, which takes a minute in a large repository.
         self._quick = ThreadPoolExecutor(1, thread_name_prefix=f"edits-{root.name}")
         self._stop = threading.Event()
+        self._opened = threading.Event()  # the index, or the attempt has failed
         self._index: Index | None = None
         self._first: tuple[str, ...] = ()  # what the user looks at
+        self._watching = False
         self._watch = Watch(str(root), self._changed, self._ignored)
         # The newest state of each document that is waiting to be taken in; None: closed.
         self._edits: dict[str, Document | None] = {}
@@ -69,7 +76,6 @@ class Indexed:
     def start(self) -> None:
         """Open and refresh in the background."""
         self._thread.submit(self._logged, self._open)
-        self._watch.start()
 
     def snapshot(self) -> Snapshot | None:
         """What is known now; None before anything is."""
@@ -86,8 +92,11 @@ class Indexed:
     def prefer(self, path: str) -> None:
         """The user has moved: this file, what it imports and its folder come first."""
         self._first = (path,)
-        if self._index is not None:
-            self._index.prefer(self._first)
+        self._quick.submit(self._logged, self._take_move, path)
+
+    def exclude(self, excludes: Sequence[str]) -> None:
+        """Other rules: gone from every answer at once, then from what is stored."""
+        self._quick.submit(self._logged, self._take_rules, tuple(excludes))
 
     def feed(self, paths: Iterable[str]) -> None:
         """Files that the editor says have changed."""
@@ -100,22 +109,24 @@ class Indexed:
     def close(self) -> None:
         """Stop; what is being read is given up."""
         self._stop.set()
+        self._opened.set()
         self._watch.close()
         self._thread.submit(self._logged, self._close)
         self._quick.shutdown(wait=False, cancel_futures=True)
         self._thread.shutdown(wait=True)
 
     def _open(self) -> None:
-        self._index = Index(self.root, self._cache, self._excludes)
-        watched = self._watch.wait_ready(0.0)
+        try:
+            self._index = Index(self.root, self._cache, self._excludes, pool=self._pool)
+        finally:
+            self._opened.set()
         self._refresh()
-        if not watched and self._watch.wait_ready(WATCH_READY_S):
+        if self._watching and self._watch.wait_ready(WATCH_READY_S):
             self._refresh()  # for what changed between the first listing and the first event
 
     def _refresh(self) -> Report | None:
         if self._index is None or self._stop.is_set():
             return None
-        self._listener.progress(self.root, 0, 0)
         report = None
         try:
             report = self._index.refresh(self._tell, self._first, self._stop)
@@ -124,13 +135,32 @@ class Indexed:
         return report
 
     def _tell(self, done: int, total: int) -> None:
+        if not self._watching and not self._stop.is_set():
+            # Not sooner: to watch 5,000 folders takes the interpreter from the first answers.
+            self._watching = True
+            self._watch.start()
         self._listener.progress(self.root, done, total)
 
+    def _ready(self) -> Index | None:
+        """The index, waited for: what the user opened first is not lost. None once we stop."""
+        self._opened.wait()
+        return None if self._stop.is_set() else self._index
+
+    def _take_move(self, path: str) -> None:
+        if (path,) == self._first and (index := self._ready()) is not None:
+            index.prefer(self._first)
+
+    def _take_rules(self, excludes: tuple[str, ...]) -> None:
+        if (index := self._ready()) is not None:
+            index.exclude(excludes)
+            self.rebuild()
+
     def _take_edit(self, path: str) -> None:
+        index = self._ready()
         with self._edits_lock:
             document = self._edits.pop(path, None)
-        if self._index is not None and not self._stop.is_set():
-            self._index.overlay(path, None if document is None else document.text)
+        if index is not None:
+            index.overlay(path, None if document is None else document.text)
 
     def _changed(self, paths: frozenset[str] | None) -> None:
         if paths is None:
@@ -139,8 +169,8 @@ class Indexed:
             self._quick.submit(self._logged, self._update, paths)
 
     def _update(self, paths: frozenset[str]) -> None:
-        if self._index is not None and not self._stop.is_set():
-            self._index.update(sorted(paths))
+        if (index := self._ready()) is not None:
+            index.update(sorted(paths))
 
     def _ignored(self, path: str) -> bool:
         return not SKIPPED_FOLDERS.isdisjoint(PurePath(path).parts)
@@ -171,13 +201,27 @@ class Indexing:
     """All roots of a workspace. Nothing is read before `start`; without roots nothing ever is."""
 
     def __init__(self, roots: Sequence[Path], excludes: Sequence[str]) -> None:
-        self._wanted, self._excludes = tuple(roots), excludes
+        self._wanted, self._excludes = tuple(roots), tuple(excludes)
         self._roots: dict[Path, Indexed] = {}
         self._begin: Callable[[Path], Indexed] | None = None
+        self._pool: Pool | None = None
+
+    def wake(self) -> None:
+        """Start a worker for the first root: who opens a file next needs no time to wait for it.
+
+        One is enough for a file and what it imports, and half as much in the way as two.
+        """
+        if self._wanted and self._pool is None:
+            self._pool = ahead.pool(awake=1)
 
     def start(self, cache: Path, listener: Listener) -> None:
         """Begin with every root, in the background."""
-        self._begin = lambda root: Indexed(root, cache / FOLDER, self._excludes, listener)
+
+        def begin(root: Path) -> Indexed:
+            pool, self._pool = self._pool, None
+            return Indexed(root, cache / FOLDER, self._excludes, listener, pool)
+
+        self._begin = begin
         for root in self._wanted:
             self.open(root)
 
@@ -186,6 +230,13 @@ class Indexing:
         if self._begin is not None and root not in self._roots:
             self._roots[root] = self._begin(root)
             self._roots[root].start()
+
+    def exclude(self, excludes: Sequence[str]) -> None:
+        """Rules that the user has changed, for every root, at once."""
+        if tuple(excludes) != self._excludes:
+            self._excludes = tuple(excludes)
+            for indexed in self._roots.values():
+                indexed.exclude(self._excludes)
 
     def close_root(self, root: Path) -> None:
         """Let go of a root that left the workspace."""
@@ -239,5 +290,7 @@ class Indexing:
 
     def close(self) -> None:
         """Stop all."""
+        if self._pool is not None:
+            self._pool.close()
         for root in list(self._roots):
             self.close_root(root)

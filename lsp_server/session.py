@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from engine import load as loading
 from engine.prompt import layouts
 from engine.tokens import Tokens
-from engine.types import EngineError, ModelNotFound
+from engine.types import ModelNotFound
 from engine.worker import Worker
 from indexer.policy import Policy
 from lsp_server import guard
@@ -67,7 +67,6 @@ class Session:
         self.indexing = Indexing(self._roots, settings.exclude)
         self._policies: dict[Path, Policy] = {}
         self._on_status = on_status
-        self._fim = loading.DEFAULT_FIM
         self._tokens: Tokens | None = None
         self.scheduler = Scheduler(_debounce_s(settings, client))
 
@@ -111,6 +110,7 @@ class Session:
         """Take new settings; the model is loaded anew by the caller where they ask for another."""
         self.settings = settings
         self._policies.clear()
+        self.indexing.exclude(settings.exclude)
         self.scheduler.forget()
 
     def close(self) -> None:
@@ -127,11 +127,8 @@ class Session:
 
     @property
     def layout(self) -> Layout:
-        """The layout of the loaded model. Raises EngineError where it cannot fill in."""
-        known = layouts()
-        if self._fim not in known:
-            raise EngineError("this model has no fill-in-the-middle layout")
-        return known[self._fim]
+        """The layout of the loaded model. Raises NoText while there is none."""
+        return layouts()[self.engine_info().layout]
 
     def tokens(self, engine: Engine) -> Tokens:
         """The remembering tokeniser of the engine. Called on the engine's thread only."""
@@ -142,7 +139,7 @@ class Session:
     def _load(self, most_tokens: int) -> Engine:
         settings = self.settings
         choice = loading.choose(settings.model, settings.modelPath)
-        self._fim, self._tokens = choice.fim, None
+        self._tokens = None
         return loading.load(
             choice,
             room_tokens=settings.contextTokens + settings.maxSuggestionTokens,

@@ -18,7 +18,7 @@ from engine.load import NO_LIMIT, SAFE_CONTEXT_TOKENS
 from engine.places import cache_dir
 from lsp_server import explain, log, settings, suggest
 from lsp_server.documents import path_of
-from lsp_server.protocol import convert, lifecycle, progress, status
+from lsp_server.protocol import convert, lifecycle, progress, requests, status
 from lsp_server.protocol.transport import Server
 from lsp_server.session import Session
 
@@ -51,6 +51,7 @@ class GhostwrightServer(Server):
         self.index_progress: progress.IndexProgress | None = None
         self.status_line = status.StatusLine(self)
         self.user_options, self.problems = settings.read_user_file()
+        self.client_options: Any = None  # what it said at the start
         self.protocol.undecodable = self._undecodable
         for method, handler in FEATURES.items():
             self.feature(method, OPTIONS.get(method))(handler)
@@ -59,7 +60,8 @@ class GhostwrightServer(Server):
 
     def open_session(self, params: types.InitializeParams) -> None:
         """Begin with the client's settings and folders."""
-        resolved, problems = settings.resolve(self.user_options, params.initialization_options)
+        self.client_options = params.initialization_options
+        resolved, problems = settings.resolve(self.user_options, self.client_options)
         self.problems += problems
         log.set_level(cast("log.Level", resolved.logLevel))
         self.session = Session(
@@ -68,6 +70,14 @@ class GhostwrightServer(Server):
             client=params.client_info.name if params.client_info else "",
             on_status=self.status_line.show,
         )
+        self.session.indexing.wake()
+
+    def take_settings(self, options: Any) -> None:
+        """New settings from the client, above those of its start; all but the model's own."""
+        resolved, problems = settings.resolve(self.user_options, self.client_options, options)
+        for problem in problems:
+            self.status_line.warn(problem)
+        self.session.reload(resolved)
 
     def open_index(self) -> None:
         """Index the workspace in the background, with progress where the client shows it."""
@@ -132,9 +142,11 @@ async def initialized(ls: GhostwrightServer, _: types.InitializedParams) -> None
     """Say what was wrong with the settings and load the model."""
     for problem in ls.problems:
         ls.status_line.warn(problem)
+    await requests.settings_in_time(ls)
     ls.open_index()
     await asyncio.get_running_loop().run_in_executor(None, ls.session.prepare)
-    await ls.load_model()
+    # Together: a client that never answers does not keep the model from loading.
+    await asyncio.gather(requests.register(ls), ls.load_model())
 
 
 async def shutdown(ls: GhostwrightServer, _: None) -> None:
@@ -216,11 +228,9 @@ async def completion(ls: GhostwrightServer, params: types.CompletionParams) -> t
 async def did_change_configuration(
     ls: GhostwrightServer, params: types.DidChangeConfigurationParams
 ) -> None:
-    """New settings from the client, for everything but the model's own."""
-    resolved, problems = settings.resolve(ls.user_options, params.settings)
-    for problem in problems:
-        ls.status_line.warn(problem)
-    ls.session.reload(resolved)
+    """New settings: what came with the message counts where the client cannot be asked."""
+    if not await requests.pull_settings(ls):
+        ls.take_settings(params.settings)
 
 
 async def did_change_folders(

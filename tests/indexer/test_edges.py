@@ -153,3 +153,51 @@ def test_I5_updates_in_any_order_equal_a_fresh_resolver(changes, seed):
 @given(st.lists(CHANGES, max_size=60), st.integers(0, 99))
 def test_I5_many_updates_in_any_order_equal_a_fresh_resolver(changes, seed):
     check_order(changes, seed)
+
+
+# What was kept.
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(CHANGES, max_size=12), st.lists(CHANGES, max_size=12), st.booleans())
+def test_I5_what_was_kept_and_told_of_changes_equals_a_fresh_resolver(before, meanwhile, ask):
+    """Danger: edges of files that changed, came or went while no server ran."""
+    memory, now = Memory(), {}
+    resolver = Resolver(memory)
+    for path, body, _ in before:
+        apply(resolver, memory, path, body)
+        now[path] = body
+    if ask:
+        answers(resolver, memory)
+    told = {path: body + 1 for path, body in now.items() if body is not None}
+    for path, version in told.items():  # versions, as the feed tells them
+        resolver.update(path, memory.record(path), version)
+    data = resolver.to_bytes()
+    for path, body, _ in meanwhile:
+        now[path] = body
+        memory.put(path, None)
+        if body is not None:
+            memory.put(path, RECORDS[path, body], POOL[path][body].encode())
+    versions = {path: body + 1 for path, body in now.items() if body is not None}
+    again = Resolver.restored(memory, data, versions)
+    changed = again.differing(versions)
+    assert sorted(changed) == sorted(p for p in versions if versions[p] != told.get(p))
+    for path in changed:
+        apply(again, memory, path, now[path])
+    fresh = Resolver(memory)
+    for path in versions:
+        apply(fresh, memory, path, now[path])
+    assert answers(again, memory) == answers(fresh, memory)
+    assert again.rank() == pytest.approx(fresh.rank(), rel=0.05, abs=0.01)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.data())
+def test_I9_a_state_that_is_none_is_a_value_error(data):
+    """Danger: a blob of another version, or of something else, ends the feed's thread."""
+    resolver, memory = repository(SHOP)
+    whole = resolver.to_bytes()
+    cut = data.draw(st.integers(0, len(whole) - 1))
+    for bad in (whole[:cut], b"\x91\x01", b"\x96\x01" + b"\x90" * 5):
+        with pytest.raises(ValueError):
+            Resolver.restored(memory, bad, {})

@@ -329,3 +329,43 @@ def test_I5_incremental_is_the_same_as_from_scratch(
 @pytest.mark.parametrize("seed", range(5))
 def test_I5_ten_thousand_edits(root: Path, cache: Path, tmp_path: Path, seed: int) -> None:
     churn(root, cache, tmp_path, seed, edits=1200, check_every=100)  # 1.7 edits each: 10,000 in all
+
+
+def test_I5_edges_that_were_kept_follow_what_changed_while_no_server_ran(
+    root: Path, cache: Path, tmp_path: Path
+) -> None:
+    """Danger: after a restart an import leads to where it led before; S4: to what is excluded."""
+    write(root, SHOP)
+    with Index(root, cache, workers=1) as first:
+        first.refresh()
+        assert first.settle() and first.snapshot().resolver.imported("shop/tax.py")
+    write(root, {"shop/tax.py": "import web.new\n", "web/new.py": "from shop import Cart\n"})
+    (root / "shop/cart.py").unlink()
+    with (
+        Index(root, cache, workers=1) as second,
+        Index(root, tmp_path / "other", workers=1) as fresh,
+    ):
+        assert second._library.store.derived("graph") is not None
+        for index in (second, fresh):
+            index.refresh()
+            assert index.settle()
+        assert second.snapshot().resolver.edges == fresh.snapshot().resolver.edges != {}
+    with Index(root, cache, excludes=["web/"], workers=1) as third:
+        assert third.snapshot().resolver.edges == {}
+        third.refresh()
+        assert third.settle() and third.snapshot().resolver.importers("shop/__init__.py") == []
+
+
+def test_a_warm_start_tells_the_resolver_nothing_that_it_knows(root: Path, cache: Path) -> None:
+    """Danger: half a minute of a processor at each start of the editor."""
+    write(root, SHOP)
+    for path in root.rglob("*.*"):
+        os.utime(path, (1_700_000_000, 1_700_000_000))
+    with Index(root, cache, workers=1) as first:
+        first.refresh()
+        assert first.settle()
+        known = first.snapshot().versions()
+    with Index(root, cache, workers=1) as second:
+        assert second.snapshot().resolver.differing(known) == []
+        second.refresh()
+        assert second.settle() and second.snapshot().resolver.changes == 0

@@ -66,7 +66,8 @@ def expected(root: Path, tmp_path: Path) -> str:
 
 def damage(cache: Path, chance: random.Random) -> str:
     """Flip a bit, cut a file, or remove one; says what was done."""
-    files = sorted(p for p in cache.rglob("*") if p.is_file() and p.stat().st_size)
+    files = [p for p in cache.rglob("*") if p.is_file() and p.stat().st_size]
+    files.sort(key=lambda p: (p.suffix, p.stat().st_size))  # their names differ each time
     victim = chance.choice(files)
     data = bytearray(victim.read_bytes())
     at = chance.randrange(len(data))
@@ -91,19 +92,33 @@ def suffer(root: Path, cache: Path, tmp_path: Path, rounds: int, seed: int) -> N
     for _ in range(rounds):
         shutil.rmtree(cache)
         shutil.copytree(pristine, cache)
-        what = damage(cache, chance)
-        for _ in range(2):  # the second start finds it repaired
-            with Index(root, cache, workers=1) as index:
-                index.snapshot().symbols("Cart")
-                report = index.refresh()
-                assert answers(index) == wanted, what
-        assert report.extracted == 0, f"not repaired: {what}"
+        check_repaired(root, cache, wanted, damage(cache, chance))
+
+
+def check_repaired(root: Path, cache: Path, wanted: dict[str, object], what: str) -> None:
+    for _ in range(2):  # the second start finds it repaired
+        with Index(root, cache, workers=1) as index:
+            index.snapshot().symbols("Cart")
+            report = index.refresh()
+            assert answers(index) == wanted, what
+    assert report.extracted == 0, f"not repaired: {what}"
 
 
 def test_I9_a_damaged_cache_is_a_miss_and_is_repaired(
     root: Path, cache: Path, tmp_path: Path
 ) -> None:
-    suffer(root, cache, tmp_path, rounds=12, seed=2)  # a damaged mark, and a panic in tantivy
+    suffer(root, cache, tmp_path, rounds=6, seed=6)  # of the mark, the store and the search
+
+
+def test_I9_a_panic_in_tantivy_is_damage_like_any_other(root: Path, cache: Path) -> None:
+    with Index(root, cache, workers=1) as index:
+        index.refresh()
+        wanted = answers(index)
+    (victim,) = cache.rglob("*.pos")
+    data = bytearray(victim.read_bytes())
+    data[22] ^= 16  # a length: the end of a slice is then before its start
+    victim.write_bytes(data)
+    check_repaired(root, cache, wanted, "a flip that tantivy panics at")
 
 
 @pytest.mark.slow
@@ -131,7 +146,7 @@ def full_disk(root: Path, cache: Path, wanted: str, limit_bytes: int) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no limit on the size of files there")
-@pytest.mark.parametrize("limit_bytes", [1, 5_000, 70_000])
+@pytest.mark.parametrize("limit_bytes", [1, 70_000])
 def test_I10_a_full_disk_costs_nothing_but_the_cache(
     root: Path, cache: Path, tmp_path: Path, limit_bytes: int
 ) -> None:
@@ -159,7 +174,7 @@ def test_I10_a_kill_at_any_time_leaves_a_usable_index(
     root: Path, cache: Path, tmp_path: Path
 ) -> None:
     wanted = expected(root, tmp_path)
-    for after_s in (0.0, 0.3, 0.45, 0.6):
+    for after_s in (0.0, 0.45):
         kill_indexing(root, cache, wanted, after_s)
 
 
@@ -191,7 +206,7 @@ def two_servers(root: Path, cache: Path, tmp_path: Path, seconds: float) -> None
 
 def test_I12_two_servers_share_one_index(root: Path, cache: Path, tmp_path: Path) -> None:
     """Danger: a deadlock, or an index that is half one server's and half the other's."""
-    two_servers(root, cache, tmp_path, seconds=4)
+    two_servers(root, cache, tmp_path, seconds=2)
 
 
 @pytest.mark.slow

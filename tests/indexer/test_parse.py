@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from indexer import languages
-from indexer.lexer import blank_python, python_skeleton
+from indexer.lexer import blank_python
 from indexer.outline import read_query
 from indexer.parse import _not_imports, _tree, extract, extract_bytes, line_starts
+from indexer.plain import read_plain
 from indexer.quick import read_python
 from indexer.symbols import symbols
 from indexer.types import RECORD_VERSION, FileRecord, References, pack_record
@@ -168,19 +169,19 @@ def test_any_text_gives_whole_characters(language, text):
 @given(st.lists(WORDS, max_size=30).map("".join))
 def test_blanking_keeps_every_offset(text):
     data = text.encode()
-    code = blank_python(data)
-    assert len(code) == len(python_skeleton(data, code.decode("latin-1"))) == len(data)
+    code, _ = blank_python(data)
+    assert len(code) == len(data)
 
 
 def outlines(data):
-    """Python's symbols three ways: by the query, by the quick reader, from the skeleton."""
+    """Python's symbols three ways: by the query, by the quick reader, without a tree."""
     grammar = languages.grammar("python")
-    code = blank_python(data)
-    root, bare = _tree(grammar, data), _tree(grammar, python_skeleton(data, code.decode("latin-1")))
+    code, closed = blank_python(data)
+    root = _tree(grammar, data)
     ways = [read_query(grammar, root), read_python(grammar.native, root, data)]
     ways[0].definitions = _not_imports(ways[0])
-    if not bare.has_error:
-        ways.append(read_python(grammar.native, bare, data))
+    plain = read_plain(data, code) if closed else None
+    ways += [plain] if plain else []
     lines = line_starts(data)
     return [
         (
@@ -215,6 +216,63 @@ def test_quick_python_is_the_query_for_all_of_the_standard_library():
         if is_utf8(data) and not _tree(languages.grammar("python"), data).has_error:
             by_query, *others = outlines(data)
             assert all(other[:2] == by_query[:2] for other in others), path
+
+
+# fmt: off
+PLAIN = {
+    "comments after a body": "class A:\n    def f(self):\n        pass\n        # f\n    # A\n"
+        "# no\nx = 1\n",
+    "one line each": "class E(Exception): pass  # why\ndef f(): return 1  # why\nclass C: x = 1\n",
+    "decorators": "@a(\n    1,\n)\n# why\n@b\nasync def f(): ...\n",
+    "annotations": "def f(a: int, *b: str, c: dict[str, int] = {1: 2}, d=3)"
+        " -> (\n    int\n): ...\n",
+    "generic": "def f[T: int](a: T) -> T:\n    return a\ntype X = int\ntype Y[T] = T\n",
+    "values": "a = b = 1\nc: int\nd: Annotated[int, f(x=1)] = 2\n"
+        "e.f = 3\ng, h = 4, 5\ni += 1\nj == 2\n",
+    "soft keywords": "match = 1\ncase: int = 2\ntype = 3\nmatch match:\n"
+        "    case 1:\n        x = 2\n",
+    "blocks": "try: import a\nexcept E: a = None\nelse:\n    b = 1\nif x: from c import (d,\ne)\n",
+    "nested": "def f():\n    import a\n    class B(C,\n  D): y = 1\n"
+        "    def g(): pass\n    return 1\n",
+    "continued": "from a import b, \\\n    c\nx = \\\n    1\nif a and \\\n   b:\n    y = 2\n",
+    "brackets": "x = [([({1: (2,)})])]\ny = {\n'a': f(\nb=1),\n}\nz = 1\n",
+    "strings": 'class A:\n    """One."""\n    x = """\ndef no():\n"""\n    y = f"{a:{b}} {c}"\n',
+    "a closing bracket at the margin": "def f(\n    a,\n):\n    g(\n    )\n    return 1\n",
+    "lines inside of brackets at the margin": "def f():\n    return [\n        1,\n    ]\nx = 1\n",
+    "an end without a line": "class A:\n    def f(self):\n        pass\n    # end",
+}
+# fmt: on
+
+
+@pytest.mark.parametrize("text", PLAIN.values(), ids=PLAIN)
+def test_plain_python_needs_no_tree(text):
+    by_query, _by_tree, *by_line = outlines(text.encode())
+    assert by_line, "it is plain"
+    assert by_line[0] == by_query
+
+
+NOT_PLAIN = {
+    "a tab": "def f():\n\tpass\n",
+    "two statements": "a = 1; b = 2\n",
+    "an open bracket": "x = (1,\ny = 2\n",
+    "a closing bracket": "x = 1)\ny = 2\n",
+    "an open string": "x = 'abc\ny = 2\n",
+    "an open block": "class A:\n    def f(self):\n",
+    "no block": "def f():\nx = 1\n",
+    "a step to the right": "x = 1\n    y = 2\n",
+    "a step between": "if a:\n        b = 1\n    c = 2\n",
+    "no value": "x = \ny = 2\n",
+    "no colon": "class A\n    x = 1\n",
+    "a decorator of nothing": "@a\nx = 1\n",
+    "a bracket closed further out": "def f():\n    g(a,\nb=1)\n",
+    "no arguments": "def f x():\n    pass\n",
+}
+
+
+@pytest.mark.parametrize("text", NOT_PLAIN.values(), ids=NOT_PLAIN)
+def test_what_is_not_plain_is_left_to_the_tree(text):
+    code, closed = blank_python(text.encode())
+    assert not closed or read_plain(text.encode(), code) is None
 
 
 def test_errors_are_counted_and_the_rest_is_kept():

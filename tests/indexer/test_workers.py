@@ -121,6 +121,18 @@ def test_bytes_travel_too():
     assert unread.reason == "this pool reads no files"
 
 
+def test_S10_a_repository_lends_no_modules(tmp_path, monkeypatch):
+    """Opening a repository whose files are named like our libraries runs none of them."""
+    for name in ("msgpack", "json", "tree_sitter", "indexer"):
+        (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend("")
+    with Pool(1) as pool:
+        (result,) = pool.submit([Job("x.py", data=b"def f(): pass\n")]).result(60)
+    assert result.record
+    assert not (tmp_path / "ran").exists()
+
+
 @POSIX
 def test_broken_javascript_is_stopped():
     """I2: 1.8 MB on which the parser explodes costs two seconds of one core, and no one waits."""
@@ -136,7 +148,8 @@ def test_broken_javascript_is_stopped():
         first, bad, last = future.result(1)
     assert first.record and last.record
     assert bad.record is None
-    assert "longer than 2 s" in bad.reason or "512 MiB" in bad.reason
+    # On a busy machine the clock's limit may come before the processor's.
+    assert "longer than" in bad.reason or "512 MiB" in bad.reason
     assert worst < 0.5, "the parent was held up"
 
 
@@ -146,7 +159,7 @@ def test_an_endless_loop_is_stopped():
     with Pool(1, "test_workers:read_forever", limit_s=0.3) as pool:
         results = pool.submit([Job("a.py"), Job("endless.py"), Job("b.py")]).result(60)
     assert [bool(r.record) for r in results] == [True, False, True]
-    assert "longer than 0.3 s" in results[1].reason
+    assert "longer than" in results[1].reason
 
 
 @POSIX

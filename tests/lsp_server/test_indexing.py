@@ -8,6 +8,7 @@ import json
 import shutil
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -133,3 +134,101 @@ async def test_progress_begins_and_ends_and_the_status_counts(editor, sample):
 
 def _kind(value) -> str:
     return value["kind"] if isinstance(value, dict) else value.kind
+
+
+# --- what the editor is asked for, and what it changes ---
+
+
+class Asked:
+    """An editor that can be asked: what it answers, what was registered with it."""
+
+    def __init__(self, editor: Editor, settings: object) -> None:
+        self.settings, self.registered, self.pulls = settings, {}, 0
+        # pygls marks the functions that it is given, and methods cannot be marked.
+        editor.client.feature(types.WORKSPACE_CONFIGURATION)(partial(self.configuration))
+        editor.client.feature(types.CLIENT_REGISTER_CAPABILITY)(partial(self.register))
+
+    def configuration(self, params: types.ConfigurationParams) -> list[object]:
+        assert [item.section for item in params.items] == ["ghostwright"]
+        self.pulls += 1
+        return [self.settings]
+
+    def register(self, params: types.RegistrationParams) -> None:
+        self.registered.update({one.method: one for one in params.registrations})
+
+
+DYNAMIC = types.ClientCapabilities(
+    text_document=INLINE,
+    workspace=types.WorkspaceClientCapabilities(
+        configuration=True,
+        did_change_watched_files=types.DidChangeWatchedFilesClientCapabilities(True),
+        did_change_configuration=types.DidChangeConfigurationClientCapabilities(True),
+    ),
+)
+
+
+@pytest.fixture
+async def asked(sample, tmp_path, monkeypatch):
+    """A server whose client answers; it excludes `ledger/` from the first moment."""
+    command = (sys.executable, str(HERE / "fake_server.py"), str(tmp_path / "log"), "5", "20")
+    monkeypatch.setattr("e2e.editor.SERVER", command)
+    it = Editor(sample)
+    it.asked = Asked(it, {"exclude": ["ledger/"]})
+    await it.start(capabilities=DYNAMIC)
+    yield it
+    assert await it.stop() == 0
+
+
+def configure(editor: Editor, settings: object) -> None:
+    params = types.DidChangeConfigurationParams(settings)
+    editor.client.workspace_did_change_configuration(params)
+
+
+async def test_settings_are_pulled_before_anything_is_read(asked):
+    """Danger: what the user's settings exclude is indexed first, and forgotten later."""
+    await until(asked, "test_", set())
+    while not (await asked.command("ghostwright.status"))["index"]["files"]:
+        await asyncio.sleep(0.05)
+    assert await names(asked, "largest") == set()
+    assert asked.asked.pulls == 1
+    asked.asked.settings = {"exclude": []}
+    configure(asked, None)  # as clients do that want to be asked
+    await until(asked, "largest", {"largest"})
+    assert asked.asked.pulls == 2
+    asked.asked.settings = {"exclude": ["ledger/report.py"]}
+    configure(asked, {"ghostwright": {"exclude": []}})  # what can be asked for counts
+    await until(asked, "largest", set())
+    assert "Journal" in await names(asked, "Journal")
+
+
+async def test_the_client_is_asked_to_tell_of_files_and_settings(asked):
+    while len(asked.asked.registered) < 2:
+        await asyncio.sleep(0.05)
+    files = asked.asked.registered["workspace/didChangeWatchedFiles"].register_options
+    assert [watcher["globPattern"] for watcher in files["watchers"]] == ["**/*"]
+    settings = asked.asked.registered["workspace/didChangeConfiguration"].register_options
+    assert settings["section"] == "ghostwright"
+
+
+async def test_nobody_is_asked_who_cannot_answer(editor):
+    """Danger: a client that knows no such request shows an error at every start."""
+    asked = Asked(editor, {"exclude": ["ledger/"]})
+    configure(editor, {"ghostwright": {"debounceMs": 7}})
+    await until(editor, "largest", {"largest"})
+    assert (asked.pulls, asked.registered) == (0, {})
+
+
+async def test_S4_what_becomes_excluded_is_gone_within_a_second(editor, sample):
+    """Danger: a setting that takes effect at the next start, for a file that must not be read."""
+    await until(editor, "largest", {"largest"})
+    uri = editor.open(sample / "ledger" / "report.py")
+    editor.type(uri, 0, 0, "def unsaved_of(): ...\n\n")
+    await until(editor, "unsaved_of", {"unsaved_of"})
+    configure(editor, {"ghostwright": {"exclude": ["report.py"]}})
+    await until(editor, "largest", set(), timeout_s=1.0)
+    await until(editor, "unsaved_of", set(), timeout_s=1.0)
+    editor.type(uri, 0, 0, "def later_of(): ...\n\n")
+    await asyncio.sleep(0.3)
+    assert await names(editor, "later_of") == set()
+    configure(editor, {"ghostwright": {"exclude": []}})
+    await until(editor, "largest", {"largest"})
