@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Hole", "Layout", "build", "cost", "layouts"]
 
 STRATA = ("header", "definition", "journal", "analogy", "prefix", "suffix")
+PIECES_SHARE = 0.5  # of the room is kept for pieces, where there are so many
 FRAME_SHARE = 0.5  # names that take more than this of a budget are shortened, then left out
 # No code has more characters a token over a whole piece: such a one is left out without reading it,
 # so that a line of megabytes does not hold up a keystroke.
@@ -43,8 +44,9 @@ def build(
 ) -> Prompt:
     """Lay out one prompt of at most `budget` tokens.
 
-    The file at the cursor comes first when room is given out, then pieces by their score while
-    they fit. They stand in the order of the strata and, within one, in the order they came in.
+    Room is kept for the pieces, up to half of it; the file at the cursor has the rest, and pieces
+    have what that leaves, by their score while they fit. They stand in the order of the strata and,
+    within one, in the order they came in.
     Raises RequestRejected when the vocabulary lacks a token of the layout, or when the budget has
     no room for the end of the line at the cursor.
     """
@@ -52,7 +54,9 @@ def build(
     room = budget - _size(frame)
     if room < 0:
         raise RequestRejected(f"a budget of {budget} tokens is too small for any prompt")
-    window = fit(hole, tokens, room, begin_answer=layout.is_chat)
+    pieces = sum(len(piece_ids(part, layout, tokens)) for part in _short(parts, room))
+    kept = min(pieces, int(room * PIECES_SHARE))
+    window = fit(hole, tokens, room - kept, begin_answer=layout.is_chat)
     bodies = {name: tokens.ids(text) for name, text in window.slots(layout).items()}
     room -= sum(map(len, bodies.values()))
     return _assemble(frame, bodies, _choose(parts, layout, tokens, room), hole, window)
@@ -76,6 +80,11 @@ def _frame(repository: str, path: str, layout: Layout, tokens: Tokens, budget: i
 
 def _size(frame: Frame) -> int:
     return sum(len(ids) for _, ids in frame)
+
+
+def _short(parts: Sequence[Part], room: int) -> list[Part]:
+    """Those that may fit: a line of megabytes is not worth reading."""
+    return [part for part in parts if len(part.text) <= room * MOST_CHARS_PER_TOKEN]
 
 
 def _choose(

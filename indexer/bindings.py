@@ -11,34 +11,62 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from indexer.scopes import Scope
 
 # Languages whose values have no declared type: what was assigned must tell.
 DYNAMIC = frozenset(("python", "ruby", "php", "javascript", "lua", "typescript", "tsx", "julia"))
 
+# Around a name that is set. No pattern is made of a name: to compile one takes longer than to look.
+_LOOK_BACK_BYTES = 200
+_STATEMENT = re.compile(rb"(?:^|[;{(\n])[ \t]*(?:(?:const|let|var|local)\s+)?\Z")
+_LOOP = re.compile(rb"\b(?:for|as)\s+(?:[\w, ]*,\s*)?\Z")
+_SET = re.compile(rb"\s*(?::[^=\n]*)?(?:=(?!=)|:=)")
+_WORD = re.compile(rb"\w")
+
 
 def last_set(scope: Scope, data: bytes, name: str, function: int, offset: int) -> int | None:
     """Where a function last set a name before `offset`; None where it did not."""
     symbol = scope.record.symbols[function]
-    word = re.escape(name.encode())
-    left = (
-        rb"(?:^|[;{(\n])[ \t]*(?:(?:const|let|var|local)\s+)?(%b)\s*(?::[^=\n]*)?(?:=(?!=)|:=)"
-        % word
-    )
     body, end = symbol.start + len(symbol.signature), min(symbol.end, offset)
     found = None
-    for match in re.compile(left).finditer(data, body, end):
-        found = match.start(1)
+    for at, behind in _places(data, name.encode(), body, end):
+        match = _SET.match(data, behind, end)
+        if match and _STATEMENT.search(data, max(body, at - _LOOK_BACK_BYTES), at):
+            found = at
     if found is not None:
         return found
-    loop = rb"\b(?:for|as)\s+(?:[\w, ]*,\s*)?%b\b" % word
-    bound = re.compile(loop).search(data, symbol.start, end)
-    return bound.start() if bound else None
+    for at, behind in _places(data, name.encode(), symbol.start, end):
+        if not _WORD.match(data, behind) and (
+            bound := _LOOP.search(data, max(symbol.start, at - _LOOK_BACK_BYTES), at)
+        ):
+            return bound.start()
+    return None
+
+
+def _places(data: bytes, name: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Where a name stands, whatever is around it, and where it ends."""
+    at = data.find(name, start, end)
+    while at >= 0:
+        yield at, at + len(name)
+        at = data.find(name, at + 1, end)
 
 
 def is_parameter(scope: Scope, name: str, function: int) -> bool:
     signature = scope.record.symbols[function].signature.partition("(")[2]
-    return bool(re.search(rf"(?<![\w.$@]){re.escape(name)}(?![\w])", signature))
+    at = signature.find(name)
+    while at >= 0:
+        before, behind = signature[max(0, at - 1) : at], signature[at + len(name) :][:1]
+        if not _joined(before, ".$@") and not _joined(behind):
+            return True
+        at = signature.find(name, at + 1)
+    return False
+
+
+def _joined(char: str, more: str = "") -> bool:
+    """Whether a character beside a name makes it another name."""
+    return bool(char) and (char.isalnum() or char == "_" or char in more)
 
 
 def tested_types(data: bytes, name: str, start: int, end: int) -> list[tuple[str, int]]:

@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from indexer.store import StoreError
+from indexer.usage_of_process import give_back
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -45,9 +46,11 @@ class Feed:
         self._urgent: dict[str, None] = {}
         self._waiting: dict[str, None] = {}
         self._compare = False
+        self._names = False  # there may be new ones, to be found by their letters
         self._held = 0
         self._busy = False
         self._restless = False  # something was told since everything was settled
+        self._wrote = False  # a pass has ended since: it has used memory
         self._closed = False
         self._thread: threading.Thread | None = None
 
@@ -98,7 +101,8 @@ class Feed:
     def release(self) -> None:
         with self._changed:
             self._held -= 1
-            self._changed.notify_all()
+            self._names = self._wrote = True
+            self._wake()
 
     def wait(self, timeout_s: float) -> bool:
         """Until everything was told. False where that took too long."""
@@ -106,7 +110,7 @@ class Feed:
             return self._changed.wait_for(lambda: self._closed or self._is_done(), timeout_s)
 
     def _is_done(self) -> bool:
-        return not (self._urgent or self._waiting or self._compare or self._busy)
+        return not (self._urgent or self._waiting or self._compare or self._names or self._busy)
 
     def close(self) -> None:
         """End the thread; what was worked out is written down for the next start."""
@@ -125,12 +129,17 @@ class Feed:
             resolver = self.resolver  # not sooner: to load it takes the interpreter from others
             if path:
                 self._tell_one(resolver, path)
+            elif self._names:
+                self._follow_names()
             elif self._compare:
                 self._compare_all(resolver)
             elif not resolver.settle(SETTLE_FILES):
                 self._restless = False
                 resolver.pack()
                 self._keep(KEEP_CHANGES)
+                if self._wrote:
+                    self._wrote = False
+                    give_back()
 
     def _tell_one(self, resolver: Resolver, path: str) -> None:
         snapshot = self._snapshot()
@@ -141,6 +150,14 @@ class Feed:
             resolver.configure(path, snapshot.text(path) or None)
         resolver.update(path, snapshot.record(path), version)
         self._restless = True
+
+    def _follow_names(self) -> None:
+        with self._changed:
+            self._names = False
+        with suppress(StoreError, OSError):  # at the next pass, or the next start
+            self._library().follow_names()
+        if not self._restless:
+            give_back()
 
     def _compare_all(self, resolver: Resolver) -> None:
         with self._changed:
@@ -157,15 +174,16 @@ class Feed:
             )
             if self._closed:
                 return None
-            queue = self._urgent or ({} if self._compare else self._waiting)
-            self._busy = bool(queue) or self._compare
+            all_at_once = self._compare or self._names
+            queue = self._urgent or ({} if all_at_once else self._waiting)
+            self._busy = bool(queue) or all_at_once
             path = next(iter(queue), "")
             self._urgent.pop(path, None)
             self._waiting.pop(path, None)
             return path
 
     def _has_work(self) -> bool:
-        return bool(self._waiting) or self._compare or self._restless
+        return bool(self._waiting) or self._compare or self._names or self._restless
 
     def _keep(self, changes: int) -> None:
         """Write down what was worked out, if there were so many changes."""
@@ -185,7 +203,7 @@ class _Live:
         return self._snapshot().record(path)
 
     def text(self, path: str) -> bytes | None:
-        return self._snapshot().text(path) or None
+        return self._snapshot().known_text(path) or None
 
     def defining(self, name: str) -> list[str]:
         return self._snapshot().defining(name)

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-# ruff: noqa: PTH117, PTH118  strings: Path objects take ten times as long, 50,000 times
-"""Which files there are, and how their bytes become text.
+# ruff: noqa: PTH118  strings: Path objects take ten times as long, 50,000 times
+"""Which files may be read, and how their bytes become text.
 
 In: a root folder, a `Policy`. Out: relative paths; a `Source` as UTF-8, or `Skipped` with a reason.
-What a file says is never run, and git is asked for names only. It does not know languages,
-parsers or what is done with the text.
+What a file says is never run. It does not know languages, parsers or what is done with the text.
 """
 
 from __future__ import annotations
@@ -13,19 +12,15 @@ import codecs
 import hashlib
 import os
 import re
-import shutil
-import subprocess
-import time
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from indexer.policy import Refused, compile_rules, open_decided, read_ignore_lines, read_up_to
+from indexer.listing import list_files
+from indexer.policy import Refused, open_decided, read_up_to
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from pathspec import GitIgnoreSpec
 
     from indexer.policy import Decision, Opened, Policy
 
@@ -36,10 +31,6 @@ MAX_LINE_CHARS = 5_000  # in the head; no one writes such a line, and no parser 
 MAX_MEAN_LINE_CHARS = 300  # of the head, where it has at least a kilobyte
 MIN_JUDGED_CHARS = 1_024
 MAX_DETECTED_BYTES = 65_536  # of the lines that are not ASCII; more adds time, no certainty
-GIT_LIST_SECONDS = 20.0  # for a root and all repositories in it; 50,000 files take 0.1
-GIT_LOG_SECONDS = 5.0  # what has changed lately decides about order only
-RECENT_COMMITS = 20
-MAX_WALK_DEPTH = 64  # folders; deeper is a loop or a joke
 
 # fmt: off
 _LOCK_FILES = frozenset({
@@ -120,9 +111,6 @@ class Decoded(NamedTuple):
     bom: bool
 
 
-# --- which files there are ---
-
-
 def list_allowed(policy: Policy, root: str) -> Listing:
     """What to index below `root`, which is one of the policy's roots."""
     real = os.path.realpath(root)
@@ -134,162 +122,6 @@ def list_allowed(policy: Policy, root: str) -> Listing:
         else:
             skipped[decision.reason or "symlink"] += 1
     return Listing(tuple(allowed), dict(skipped))
-
-
-def list_files(root: str) -> list[str]:
-    """Paths relative to `root`, forward slashes, sorted: git's list where there is git, else a
-    walk that heeds `.gitignore`. Nested repositories are listed by their own rules.
-
-    Names only: links and files gone since the last commit are among them, and names that are no
-    UTF-8 hold surrogates. What may be read, `Policy` decides. Never raises.
-    """
-    deadline = time.monotonic() + GIT_LIST_SECONDS
-    names = _ask_git(root, "", deadline)
-    return sorted(set(names or _walk(root, "", deadline)))
-
-
-def _list_nested(root: str, prefix: str, deadline: float) -> Iterator[str]:
-    names = _ask_git(root, prefix, deadline) if _is_repository(_join(root, prefix)) else None
-    yield from _walk(root, prefix, deadline) if names is None else names
-
-
-def recently_changed(root: str) -> list[str]:
-    """Files that the last commits touched, the latest first; none where there is no git.
-
-    Relative to `root`, not all of them still there. Never raises.
-    """
-    # The repository's own configuration could have signatures checked by a program of its choice.
-    safe = ["--no-show-signature", "--no-ext-diff", "--no-textconv", "--no-renames"]
-    asked = ["log", *safe, f"--max-count={RECENT_COMMITS}", "--no-merges", "--format="]
-    names = _run_git(root, "", [*asked, "--name-only", "--relative", "-z"], GIT_LOG_SECONDS)
-    return [name for name in dict.fromkeys(os.fsdecode(names or b"").split("\0")) if name]
-
-
-def _ask_git(root: str, prefix: str, deadline: float) -> list[str] | None:
-    """Git's list of the repository at `prefix` ("" or "a/b/"); None where it has none to give."""
-    asked = ["ls-files", "-z", "-t", "-s", "-c", "-o", "--exclude-standard"]
-    listing = _run_git(root, prefix, asked, deadline - time.monotonic())
-    return None if listing is None else list(_read_git_list(root, prefix, listing, deadline))
-
-
-def _run_git(root: str, prefix: str, words: list[str], seconds: float) -> bytes | None:
-    """What git prints in the repository at `prefix`; None where it fails."""
-    git = _git_program(root)
-    if git is None or seconds <= 0:
-        return None
-    options = ["-c", "core.fsmonitor=false", "-c", "core.untrackedCache=false"]
-    try:
-        done = subprocess.run(
-            [git, "--no-pager", *options, "-C", _join(root, prefix), *words],
-            env=_git_environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            timeout=seconds,
-            check=True,
-        )
-    except (OSError, ValueError, subprocess.SubprocessError):
-        return None
-    return done.stdout
-
-
-def _read_git_list(root: str, prefix: str, listing: bytes, deadline: float) -> Iterator[str]:
-    """Records are `? name` (not tracked) or `H mode hash stage<TAB>name` (tracked)."""
-    for record in os.fsdecode(listing).split("\0"):
-        tag, _, rest = record.partition(" ")
-        if not rest or tag == "S":  # left out of a sparse checkout
-            continue
-        name = rest if tag == "?" else rest.partition("\t")[2]
-        if name.startswith(("/", "../")):
-            continue
-        nested = name.endswith("/") or (tag != "?" and rest.startswith("160000 "))
-        if not nested:
-            yield prefix + name
-        elif below := name.rstrip("/."):
-            yield from _list_nested(root, f"{prefix}{below}/", deadline)
-
-
-def _git_program(root: str) -> str | None:
-    """The user's git; never one that the repository brings (Windows looks there first)."""
-    found = shutil.which("git")
-    if found is None or not os.path.isabs(found):
-        return None
-    inside = os.path.realpath(found).startswith(os.path.join(os.path.realpath(root), ""))
-    return None if inside else found
-
-
-def _git_environment() -> dict[str, str]:
-    """Nothing inherited that redirects git; no locks, no questions, nothing fetched."""
-    kept = {key: value for key, value in os.environ.items() if not key.upper().startswith("GIT_")}
-    return kept | {
-        "GIT_OPTIONAL_LOCKS": "0",
-        "GIT_TERMINAL_PROMPT": "0",
-        "GIT_NO_LAZY_FETCH": "1",
-        "GIT_ALLOW_PROTOCOL": "none",  # for a git that does not know the line above
-    }
-
-
-def _walk(root: str, prefix: str, deadline: float) -> Iterator[str]:
-    """Every file or link below `prefix` that no `.gitignore` on the way to it excludes."""
-    todo: list[tuple[str, tuple[tuple[str, GitIgnoreSpec], ...]]] = [(prefix, ())]
-    while todo:
-        here, rules = todo.pop()
-        entries = _entries(_join(root, here))
-        if any(entry.name == ".gitignore" for entry in entries):
-            rules = (*rules, (here, _gitignore(root, here)))
-        for entry in entries:
-            path = here + entry.name
-            if entry.name == ".git" or _ignored(rules, path, is_folder=_is_folder(entry)):
-                continue
-            if not _is_folder(entry):
-                yield path
-            elif _is_repository(entry.path):
-                yield from _list_nested(root, path + "/", deadline)
-            elif path.count("/") < MAX_WALK_DEPTH:
-                todo.append((path + "/", rules))
-
-
-def _entries(folder: str) -> list[os.DirEntry[str]]:
-    """Files, links and folders in it; none where it cannot be read or is gone."""
-    try:
-        with os.scandir(folder) as found:
-            return [entry for entry in found if _is_listed(entry)]
-    except OSError:
-        return []
-
-
-def _is_listed(entry: os.DirEntry[str]) -> bool:
-    return entry.is_symlink() or _is_folder(entry) or entry.is_file(follow_symlinks=False)
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    return entry.is_dir(follow_symlinks=False)
-
-
-def _gitignore(root: str, prefix: str) -> GitIgnoreSpec:
-    """Its rules; as none where it cannot be read: this list is for relevance, not for safety."""
-    try:
-        lines = read_ignore_lines(root, prefix + ".gitignore")
-    except OSError:
-        lines = []
-    return compile_rules(lines, ".gitignore")[0]
-
-
-def _ignored(rules: tuple[tuple[str, GitIgnoreSpec], ...], path: str, *, is_folder: bool) -> bool:
-    """The deepest `.gitignore` that says anything about a path decides."""
-    for prefix, spec in reversed(rules):
-        verdict = spec.check_file(path[len(prefix) :] + ("/" if is_folder else "")).include
-        if verdict is not None:
-            return verdict
-    return False
-
-
-def _is_repository(folder: str) -> bool:
-    return os.path.lexists(os.path.join(folder, ".git"))
-
-
-def _join(root: str, prefix: str) -> str:
-    return os.path.join(root, *prefix.split("/")) if prefix else root
 
 
 # --- how bytes become text ---

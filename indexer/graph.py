@@ -245,15 +245,18 @@ class Resolver:
         ]
         return found or [ImportTarget(imported, p.path, None, p.score) for p in places]
 
-    def definition(self, path: str, reference: Reference) -> list[Target]:
-        """Where the used name may be defined, best first; [] for outside and for unknown."""
+    def definition(self, path: str, reference: Reference, *, guess: bool = True) -> list[Target]:
+        """Where the used name may be defined, best first; [] for outside and for unknown.
+
+        guess: also members of that name anywhere, where the receiver's type is not known.
+        """
         with self._lock:
             scope = self.scope(path)
             if scope is None:
                 return []
             receivers = Receivers(self)
             if reference.receiver:
-                return _ordered(self._attribute(receivers, scope, reference))
+                return _ordered(self._attribute(receivers, scope, reference, guess=guess))
             return _ordered(self._bare(receivers, scope, reference))
 
     def _bare(self, receivers: Receivers, scope: Scope, reference: Reference) -> list[Target]:
@@ -262,13 +265,15 @@ class Resolver:
         found = receivers.names.bare(scope, reference.name, reference.start)
         return [t for t in found if t.path]
 
-    def _attribute(self, receivers: Receivers, scope: Scope, reference: Reference) -> list[Target]:
+    def _attribute(
+        self, receivers: Receivers, scope: Scope, reference: Reference, *, guess: bool
+    ) -> list[Target]:
         things = self._receiver(receivers, scope, reference.receiver, reference.start)
         found: list[Target] = []
         for thing in things:
             found += weaker(receivers.member_targets(thing, reference.name), thing.score)
         inside = [target for target in found if target.path]
-        if inside or found:
+        if inside or found or not guess:
             return inside
         return self._by_name(scope, reference)
 

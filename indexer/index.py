@@ -407,13 +407,14 @@ class Index:
         """
         relative = self._relative(path)
         place = os.path.join(self.root, relative)
-        allowed = text is not None and self._policy.decide(place).allowed
+        allowed, shown = text is not None and self._policy.decide(place).allowed, True
         if text is not None and allowed:
-            self._overlays.put(relative, text.encode("utf-8", "replace"))
+            shown = self._overlays.put(relative, text.encode("utf-8", "replace"))
             allowed = self._policy.decide(place).allowed  # the rules may have changed meanwhile
         if not allowed:
             self._overlays.drop([relative])
-        self._tell_edited(relative)
+        if shown or not allowed:
+            self._tell_edited(relative)
         return text is None or allowed
 
     def _tell_edited(self, path: str) -> None:

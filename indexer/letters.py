@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import re
 import string
+from functools import reduce
+from operator import or_
 from typing import TYPE_CHECKING
 
 import msgpack
@@ -18,8 +20,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 VERSION = 1
-_BITS = {char: 1 << at for at, char in enumerate(string.ascii_lowercase + string.digits + "_")}
-_OTHER = 1 << len(_BITS)  # any other character
+_KNOWN = string.ascii_lowercase + string.digits + "_"
+
+
+class _Bits(dict[str, int]):
+    """A bit for each character."""
+
+    def __missing__(self, _: str) -> int:
+        return 1 << len(_KNOWN)  # any other character
+
+
+_BITS = _Bits({char: 1 << at for at, char in enumerate(_KNOWN)})
 _BETWEEN = "\0"  # stands in no name
 
 
@@ -61,7 +72,8 @@ class Letters:
 
     def add(self, names: Iterable[str]) -> None:
         """Names that may be known already."""
-        self.add_new([name for name in {*names} if not self._has(name)])
+        fresh = {*names}
+        self.add_new([name for name in fresh if not self._has(name)] if self._groups else fresh)
 
     def _has(self, name: str) -> bool:
         group = self._groups.get(_mask(name), "") + _BETWEEN
@@ -92,7 +104,5 @@ class Letters:
 
 
 def _mask(name: str) -> int:
-    mask = 0
-    for bit in {_BITS.get(char, _OTHER) for char in name.lower()}:
-        mask |= bit
-    return mask
+    """Its letters as bits. Called for every name: past every loop of Python's own."""
+    return reduce(or_, map(_BITS.__getitem__, {*name.lower()}), 0)

@@ -3,8 +3,9 @@
 
 In: texts as they are typed. Out: a frozen view of all of them. A key in a long file is answered for
 by a patch of the record before; the whole text is read again once the user pauses, and what that
-gives counts. A text that was superseded is not read. Blocks its callers, never those that ask for
-the view. It knows no policy, no disk and no resolver: it says which path has another record.
+gives counts. Of a very long file the text before is shown until then. A text that was superseded is
+not read. Blocks its callers, never those that ask for the view. It knows no policy, no disk and no
+resolver: it says which path has another record.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 QUIET_S = 0.8
 # Reading all of it takes as long as reading a part of it twice.
 SMALL_BYTES = 8 * 1024
+# A patch takes 30 ms a MiB from everything else in this process, at every key: 12 ms of this.
+PATCHED_MAX_BYTES = 400 * 1024
 # The part around the cursor as it was and as it is; the next key asks for one of them again.
 PARTS_KEPT = 4
 CLOSE_S = 5.0
@@ -42,9 +45,10 @@ CLOSE_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class _Text:
-    """One text: what is shown of it, the last state that is surely known, whether that is it."""
+    """One text: what is shown, the last state that is surely known, whether that is the text."""
 
     language: str
+    data: bytes  # the newest; `shown` is of an earlier one while a very long text is typed
     shown: Overlay
     base: Known | None  # None where reading the whole has failed
     settled: bool
@@ -70,14 +74,18 @@ class Overlays:
         """All texts by path. It does not change: the next edit makes another one."""
         return self._view
 
-    def put(self, path: str, data: bytes) -> None:
-        """Show this text. Not for two threads at once with the same path. Raises PoolClosed."""
+    def put(self, path: str, data: bytes) -> bool:
+        """Show this text. Not for two threads at once with the same path. Raises PoolClosed.
+
+        False where it is shown later, and `changed` called then.
+        """
         # Nothing that knows grammars is imported before there is a text: a warm start is short.
         from indexer.languages import detect  # noqa: PLC0415
 
         text = self._read(detect(path, data), data, self._texts.get(path))
         with self._state:
             self._show(path, text)
+        return text.shown.data is text.data
 
     def drop(self, paths: Iterable[str]) -> None:
         """These are as on the disk from here on."""
@@ -111,14 +119,17 @@ class Overlays:
             return self._whole(language, data)
         if known.base is None:  # what no worker could read is not tried again at every key
             shown = dataclasses.replace(known.shown, data=data)
-            return dataclasses.replace(known, shown=shown, settled=False)
+            return dataclasses.replace(known, data=data, shown=shown, settled=False)
+        if max(len(data), len(known.base.data)) > PATCHED_MAX_BYTES:
+            return dataclasses.replace(known, data=data, settled=False)
         from indexer.patch import patched  # noqa: PLC0415  as above
 
         patch = patched(known.base, data, lambda *part: self._part(language, *part))
         if patch is None:
             return self._whole(language, data)
         shown = Overlay(data, patch.known.record)
-        return _Text(language, shown, patch.known if patch.sure else known.base, settled=False)
+        base = patch.known if patch.sure else known.base
+        return _Text(language, data, shown, base, settled=False)
 
     def _whole(self, language: str, data: bytes) -> _Text:
         from indexer import patch  # noqa: PLC0415  as above
@@ -126,9 +137,12 @@ class Overlays:
         result = self._extract(language, data, None)
         if result.record is None:
             shown = Overlay(data, FileRecord(language, "D", problems=(result.reason,)))
-            return _Text(language, shown, None, settled=True)
+            return _Text(language, data, shown, None, settled=True)
         shown = Overlay(data, FileRecord.from_bytes(result.record))
-        return _Text(language, shown, patch.known(data, shown.record), settled=True)
+        if len(data) > PATCHED_MAX_BYTES:
+            # It is never patched: what that needs would take 0.1 s a MiB.
+            return _Text(language, data, shown, patch.Known(data, shown.record), settled=True)
+        return _Text(language, data, shown, patch.known(data, shown.record), settled=True)
 
     def _part(self, language: str, data: bytes, around: Around) -> FileRecord | None:
         key = (language, data, around)
@@ -169,7 +183,7 @@ class Overlays:
         while (task := self._take()) is not None:
             path, text = task
             try:
-                whole = self._whole(text.language, text.shown.data)
+                whole = self._whole(text.language, text.data)
             except (PoolClosed, CancelledError):
                 continue  # we are closing, or no worker starts: the patch stays
             with self._state:

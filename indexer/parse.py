@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from indexer.imports import Row as ImportRow
     from indexer.imports import Span
-    from indexer.languages import Grammar
+    from indexer.languages import Grammar, Language
     from indexer.outline import Definition
     from indexer.symbols import Row as SymbolRow
     from indexer.usage import Columns, TypedRow
@@ -72,12 +72,11 @@ def extract_bytes(language: str, data: bytes, around: Around = NOTHING_AROUND) -
 def read_parts(language: str, data: bytes, around: Around = NOTHING_AROUND) -> Parts:
     """What `pack_record` takes: the record before it is packed."""
     lines = line_starts(data)
-    grammar = languages.grammar(language)
-    if grammar is None:
+    row = languages.language(language)
+    if row is None or row.tier == "D":
         windows = chunks(lines, len(data), [])
         return language, "D", _line_count(lines, data), (), NOTHING_USED, (), (), windows, 0
-    outline, code, errors = _read(grammar, data)
-    row = grammar.language
+    outline, code, errors = _read(row, data)
     rows = symbols(outline.definitions, data, code, lines, row)
     imports = read_imports(row.imports, data, outline.imports, lines)
     used: Columns = NOTHING_USED
@@ -111,20 +110,23 @@ def _line_count(lines: list[int], data: bytes) -> int:
     return len(lines) - (len(lines) > 1 and lines[-1] == len(data)) if data else 0
 
 
-def _read(grammar: Grammar, data: bytes) -> tuple[Outline, bytes, int]:
+def _read(row: Language, data: bytes) -> tuple[Outline, bytes, int]:
     """The outline, the code without strings and comments, and how many errors the grammar saw."""
-    if grammar.language.quick:
+    if row.quick:
         code, closed = blank_python(data)
         plain = read_plain(data, code) if closed else None
         if plain is not None:
             return plain, code, 0
+    grammar = languages.grammar(row.name)  # not before: plain files need none
+    assert grammar is not None
+    if row.quick:
         root = _tree(grammar, data)
         return read_python(grammar.native, root, data), code, count_errors(root)
     # The binding compares names as text, and fails in several ways where they are none.
     root = _tree(grammar, data if _is_utf8(data) else data.translate(_ASCII))
     outline = read_query(grammar, root)
     outline.definitions = _not_imports(outline)
-    code = blank(data, outline.masked) if grammar.language.tier == "A" else data
+    code = blank(data, outline.masked) if row.tier == "A" else data
     return outline, code, count_errors(root)
 
 

@@ -37,6 +37,7 @@ BATCH_FILES = 32
 BATCHES_A_WORKER = 3  # enough to keep it busy while we write; more would be memory
 FLUSH_FILES = 256
 FLUSH_S = 0.5
+LAST_SHARE = 6  # what comes in the last sixth is enough for the search index to catch up with
 COMMIT_S = 30.0  # the search index of a large repository is of use before it is complete
 STAMP_BITS = (1 << 62) - 1  # the store keeps marks of its own below zero
 GONE_REASONS = frozenset({"vanished"})
@@ -132,6 +133,8 @@ class Run:
             if self._hurry or len(self._ready) >= FLUSH_FILES or now > flushed + FLUSH_S:
                 self._flush(session)
                 flushed = now
+                if self._demand.left() * LAST_SHARE < self._demand.total:
+                    session.write_ahead()
                 if progress is not None:
                     progress(self._demand.total - self._demand.left(), self._demand.total)
             if now > committed + COMMIT_S:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain, filterfalse
 from typing import NamedTuple
 
 # Changes are kept beside the columns until they are this many, or this share of them: then new
@@ -132,14 +133,9 @@ class Rows(Mapping[str, FileRow]):
 
     def __iter__(self) -> Iterator[str]:
         if not self._changes:
-            yield from self._columns.numbers
-            return
-        for path in self._columns.numbers:
-            if path not in self._changes:
-                yield path
-        for path, row in self._changes.items():
-            if row is not None:
-                yield path
+            return iter(self._columns.numbers)
+        same = filterfalse(self._changes.__contains__, self._columns.numbers)
+        return chain(same, [path for path, row in self._changes.items() if row is not None])
 
     def __len__(self) -> int:
         return self._size

@@ -87,6 +87,15 @@ class Writing:
                 document.add_unsigned("last", last)
                 self._writer.add_document(document)
 
+    def keep(self) -> None:
+        """Write down what there is, in the thread that calls; the transaction goes on.
+
+        Nothing else may be asked of it meanwhile. Raises SearchError.
+        """
+        assert self._writer is not None
+        with _told("written"):
+            self._writer.commit()  # other threads run meanwhile
+
     def clear(self) -> None:
         """Remove everything. Raises SearchError."""
         assert self._writer is not None

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from indexer.feed import Feed
+    from indexer.files import Skipped
     from indexer.graph import Resolver
     from indexer.library import Library
     from indexer.policy import Policy
@@ -114,8 +115,20 @@ class Snapshot:
         overlay = self.overlays.get(path)
         if overlay is not None:
             return overlay.data
-        source = read_source(self._policy, f"{self.root}/{path}")
+        source = self.saved(path)
         return source.data if isinstance(source, Source) else b""
+
+    def known_text(self, path: str) -> bytes:
+        """The text that `record` is about. For looking into many files: it may be remembered."""
+        overlay = self.overlays.get(path)
+        if overlay is not None:
+            return overlay.data
+        blob = self.files.blob(path)
+        return self._library.texts.get(path, blob, lambda: self.text(path)) if blob else b""
+
+    def saved(self, path: str) -> Source | Skipped:
+        """A file as it is on the disk now, or why it is not read."""
+        return read_source(self._policy, f"{self.root}/{path}")
 
     def symbols(self, query: str, limit: int = 100) -> list[Found]:
         """Definitions by name: exact, then such as begin so, then such as hold its letters."""

@@ -43,6 +43,7 @@ CREATE TABLE IF NOT EXISTS files (
   path TEXT PRIMARY KEY, blob INTEGER NOT NULL, reason TEXT NOT NULL, size INTEGER NOT NULL,
   stamp INTEGER NOT NULL, searched INTEGER NOT NULL) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS files_by_blob ON files (blob);
+CREATE INDEX IF NOT EXISTS files_gone ON files (searched) WHERE stamp=-1;
 CREATE TABLE IF NOT EXISTS derived (name TEXT PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS names (name TEXT, blob INTEGER, PRIMARY KEY (name, blob)) WITHOUT ROWID
 """
@@ -210,10 +211,11 @@ class Store:
             )
             return [name for (name,) in rows]
 
-    def names(self) -> list[str]:
-        """All names that are defined, each once."""
+    def names(self, after: int = 0) -> list[str]:
+        """All names that records with a higher id define, each once."""
         with self._database.reading() as db:
-            return [name for (name,) in db.execute("SELECT DISTINCT name FROM names")]
+            rows = db.execute("SELECT DISTINCT name FROM names WHERE blob > ?", (after,))
+            return [name for (name,) in rows]
 
     def last_blob(self) -> int:
         """The id of the last record that was written."""

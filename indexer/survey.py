@@ -12,10 +12,14 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from indexer.files import list_files, recently_changed
+from indexer.listing import list_below, list_files, recently_changed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
+
+# Paths that are asked for one by one: 5 ms each. A whole listing takes 0.1 s for 50,000 files with
+# git, and 0.5 s without.
+PARTS_MAX = 8
 
 
 class Survey:
@@ -45,15 +49,23 @@ class Survey:
             self._recent.add_done_callback(lambda found: hear(found.result()))
 
 
-def touched(root: str, reported: set[str], known: Iterable[str]) -> list[str]:
+def touched(root: str, reported: set[str], known: Mapping[str, object]) -> list[str]:
     """The files that reports of these paths may mean: a folder means what is and was in it."""
-    known = dict.fromkeys(known)
     unknown = {path for path in reported if path not in known or _is_folder(root, path)}
     chosen = reported - unknown
     if unknown:
-        # Only a listing knows what is ignored; it takes 0.1 s for 50,000 files.
-        chosen |= _below(list_files(root), unknown) | _below(known, unknown)
+        # Only a listing knows what is ignored.
+        chosen |= _listed(root, unknown) | _below(known, unknown)
     return sorted(chosen)
+
+
+def _listed(root: str, asked: set[str]) -> set[str]:
+    """What a listing of the root has of these paths, and of what is in them."""
+    if len(asked) <= PARTS_MAX:
+        parts = [list_below(root, path) for path in asked]
+        if None not in parts:
+            return {name for part in parts for name in part or ()}
+    return _below(list_files(root), asked)
 
 
 def _is_folder(root: str, path: str) -> bool:
@@ -63,6 +75,9 @@ def _is_folder(root: str, path: str) -> bool:
 
 def _below(paths: Iterable[str], asked: set[str]) -> set[str]:
     """Those of the paths that were asked for, or are in a folder that was."""
+    if len(asked) <= PARTS_MAX:  # 5 ms for 50,000 paths, against 100
+        inside = tuple(f"{path}/" for path in asked)
+        return {path for path in paths if path in asked or path.startswith(inside)}
     return {path for path in paths if path in asked or not asked.isdisjoint(_folders(path))}
 
 

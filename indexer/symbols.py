@@ -59,6 +59,7 @@ _BRACKETS = re.compile(
     rb"(?<=[\w>\]\x80-\xff ])(?:<[^<>()\[\]]*>|\[[^<>()\[\]]*\]|\([^<>()\[\]]*\))"
 )
 _ANNOTATIONS = re.compile(rb"^(?:(?:@[\w.:]+(?:\([^()]*\))?|#?\[[^\[\]]*\]) )+")
+_ANNOTATION_STARTS = (b"@", b"#", b"[")
 _DOCSTRING = re.compile(rb"[rRuU]?(?:\"\"\"|'''|\"(?!\")|'(?!'))[ \t]*\\?\s*([^\n\r]*)")
 # How a block of documentation ends, and how its first line begins.
 _BLOCKS = ((b"*/", (b"/*",)), (b"-}", (b"{-",)), (b'"""', (b'"""', b"@doc", b"@moduledoc")))
@@ -147,7 +148,9 @@ def signature(data: bytes, code: bytes, start: int, body: int, end: int) -> str:
         body = start + SIGNATURE_MAX_BYTES
     size = len(code[start:body].rstrip(b" \r\n\t{:="))
     text = b" ".join(data[start : start + size].split())
-    return _ANNOTATIONS.sub(b"", text).decode("utf-8", "ignore")
+    if text.startswith(_ANNOTATION_STARTS):
+        text = _ANNOTATIONS.sub(b"", text)
+    return text.decode("utf-8", "ignore")
 
 
 def type_text(data: bytes, span: Span) -> str:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 TERM_MAX_CHARS = 64  # longer ones are data
-EXPANSIONS_MAX = 50_000  # distinct chains remembered, in each worker; about 10 MB
+EXPANSIONS_MAX = 50_000  # distinct identifiers remembered, in each worker; about 10 MB
 
 _CAMEL = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\dA-Za-z_]+|\d+")
 _IDENTIFIER = re.compile(r"[^\W\d]\w*")
@@ -77,15 +77,12 @@ def terms(identifier: str) -> list[str]:
 
 
 class Expansions(dict[str, str]):
-    """Terms of an identifier, or of a stored chain's last one, separated by blanks.
+    """Terms of an identifier, separated by blanks. Worked out once. Not for several threads."""
 
-    Worked out once. Not for several threads.
-    """
-
-    def __missing__(self, chain: str) -> str:
+    def __missing__(self, identifier: str) -> str:
         if len(self) > EXPANSIONS_MAX:
             self.clear()
-        text = self[chain] = " ".join(terms(chain.rstrip("(:").rpartition(".")[2]))
+        text = self[identifier] = " ".join(terms(identifier))
         return text
 
 
@@ -124,14 +121,19 @@ def _named(
 ) -> Iterator[Piece]:
     """Identifiers from the record: the extraction has found them already."""
     chains, numbers, starts = columns[0], unpack_column(columns[1]), unpack_column(columns[2])
-    used = [expansions[chain] for chain in chains]
+    used = [expansions[_last(chain)] for chain in chains]
     defined.sort()
     for start, end, first, last in chunks:
         low, high = bisect_left(starts, start), bisect_left(starts, end)
         names = {used[number] for number in set(numbers[low:high])}
         low, high = bisect_left(defined, (start,)), bisect_left(defined, (end,))
-        names.update([expansions[name] for _, name in defined[low:high]])
+        names.update([expansions[_last(name)] for _, name in defined[low:high]])
         yield Piece(start, end, first, last, " ".join(filter(None, names)))
+
+
+def _last(chain: str) -> str:
+    """The last name of a stored chain: many chains share one."""
+    return chain.rstrip("(:").rpartition(".")[2]
 
 
 def _scanned(

@@ -13,7 +13,7 @@ import re
 from bisect import bisect_right
 from dataclasses import dataclass, field
 from functools import cache
-from itertools import repeat
+from itertools import compress, count, repeat
 from typing import TYPE_CHECKING
 
 from indexer.types import KIND_MARKS, pack_column
@@ -35,6 +35,7 @@ _ASSIGN_MAX_BYTES = 14
 _COPIED = re.compile(r"[ \t]*=[ \t]*([\w.]+)[ \t]*[;\r\n]")
 _DECLARED = re.compile(r":[ \t]*([^=\n]+?)[ \t]*=[^=]")
 _LOCAL = re.compile(r"^[ \t]+([\w]+):[ \t]+([\w.][^=\n:]*?)[ \t]*(?:=[^=]|$)", re.MULTILINE)
+_NO_LETTER = frozenset(c for c in map(chr, range(256)) if c.isdigit() or c in ".(")
 _OWN = ("self.", "this.", "$this.", "@")
 
 
@@ -118,7 +119,9 @@ def _scan(usage: Usage, code: Code, text: str, capitals: bool) -> None:
             if start not in definitions:
                 add_start(start)
                 add_chain(called + "(")
-                if "=" in raw[max(start - _ASSIGN_MAX_BYTES, 0) : start]:
+                before = raw[max(start - _ASSIGN_MAX_BYTES, 0) : start]
+                # Most are keyword arguments: no need to look at the line.
+                if "=" in before and (before[-1] != "=" or before[-2:-1] not in _NO_ASSIGNMENT):
                     _assigned(usage, raw, start, called)
         at = end + 1
 
@@ -147,8 +150,6 @@ def _joined(chain: str) -> str:
 
 def _assigned(usage: Usage, raw: str, start: int, called: str) -> None:
     """`x = Foo(` tells what x is; `f(x=Foo(` and `x == Foo(` do not."""
-    if raw[start - 1] == "=" and raw[start - 2 : start - 1] in _NO_ASSIGNMENT:
-        return  # most are keyword arguments: no need to look at the line
     line = raw[raw.rfind("\n", 0, start) + 1 : start]
     left, equals, right = line.rpartition("=")
     if not equals or left[-1:] in _NO_ASSIGNMENT or right.strip() not in _BEFORE_CALL:
@@ -197,15 +198,16 @@ def _columns(usage: Usage, language: Language, lines: list[int]) -> Columns:
     if language.joints:
         chains = list(map(_joined, chains))
     distinct = dict.fromkeys(chains)
-    no_use = {c for c in distinct if c[0].isdigit() or not c.strip(".(")}
-    no_use.update(distinct.keys() & {word + "(" for word in language.keywords})
+    no_use = {c for c in distinct if c[0] in _NO_LETTER and (c[0] not in ".(" or not c.strip(".("))}
+    no_use.update([call for word in language.keywords if (call := word + "(") in distinct])
     if no_use:
-        kept = [(s, c) for s, c in zip(starts, chains, strict=True) if c not in no_use]
-        starts, chains = [s for s, _ in kept], [c for _, c in kept]
-        distinct = dict.fromkeys(chains)
-    place = {chain: number for number, chain in enumerate(distinct)}
+        kept = [chain not in no_use for chain in chains]
+        starts, chains = list(compress(starts, kept)), list(compress(chains, kept))
+        for chain in no_use:
+            del distinct[chain]
+    place = dict(zip(distinct, count(), strict=False))
     targets = tuple(distinct) if "".join(distinct).isascii() else _utf8(tuple(distinct))
-    numbers = [place[chain] for chain in chains]
+    numbers = list(map(place.__getitem__, chains))
     rows = list(map(bisect_right, repeat(lines), starts))
     return targets, pack_column(numbers), pack_column(starts), pack_column(rows)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What this process and its workers have used: processor time, memory.
+"""What this process and its workers have used, processor time and memory, and giving it back.
 
 It knows nothing of what they did.
 """
@@ -26,6 +26,19 @@ def cpu_seconds() -> float:
             continue
         total += times.user + times.system
     return total
+
+
+def give_back() -> None:
+    """Hand memory that was freed back to the system, where the C library keeps it otherwise.
+
+    glibc keeps some 30 MB of an index that was read; the call takes 10 ms, without the interpreter.
+    """
+    if sys.platform == "linux":
+        import ctypes  # noqa: PLC0415  as above
+
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # musl has none, and keeps less
+        if trim is not None:
+            trim(0)
 
 
 def peak_rss_mb() -> float:

@@ -34,6 +34,7 @@ COMMANDS = {
     "setup": "choose a model for this machine, fetch it and try it",
     "models": "list, fetch and verify models",
     "complete": "one suggestion at FILE:LINE:COL",
+    "context": "what other files bring into the prompt at FILE:LINE:COL",
     "index": "read a repository into its index and say what is in it",
     "symbols": "definitions by name: exact, by prefix, by letters",
     "references": "where a name is used",

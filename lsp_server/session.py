@@ -22,6 +22,7 @@ from lsp_server.documents import Documents
 from lsp_server.indexing import Indexing
 from lsp_server.schedule import NoText, Scheduler
 from lsp_server.settings import ADAPTIVE
+from lsp_server.surroundings import Surroundings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -65,6 +66,7 @@ class Session:
         self.last: dict[str, Any] = {}  # the record of the last answer
         self._roots = tuple(root.resolve() for root in roots)
         self.indexing = Indexing(self._roots, settings.exclude)
+        self.surroundings = Surroundings()
         self._policies: dict[Path, Policy] = {}
         self._on_status = on_status
         self._tokens: Tokens | None = None
@@ -110,6 +112,7 @@ class Session:
         """Take new settings; the model is loaded anew by the caller where they ask for another."""
         self.settings = settings
         self._policies.clear()
+        self.surroundings.forget()
         self.indexing.exclude(settings.exclude)
         self.scheduler.forget()
 

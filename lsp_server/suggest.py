@@ -16,12 +16,14 @@ from engine.trim import Gap, trim
 from engine.types import EngineError, Sampling, Usage
 from lsp_server import schedule
 from lsp_server.schedule import Diverged, NoText, Outcome
+from lsp_server.surroundings import Spot
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
 
-    from engine.types import Engine, EngineInfo, Segment
+    from engine.types import Engine, EngineInfo, Part, Segment
+    from indexer.snapshot import Snapshot
     from lsp_server.documents import Document, Place
     from lsp_server.session import Session
     from lsp_server.settings import Settings
@@ -35,6 +37,7 @@ MANUAL_DEADLINE_S = 60.0
 READ_AHEAD_S = 20.0  # without a setting, a prompt is as long as this machine reads in this time
 MIN_BUDGET_TOKENS = 512
 WINDOW_CHARS_PER_TOKEN = 12  # more than any text has, so that the budget decides what is read
+OTHER_FILES_SHARE = 0.4  # of a prompt, at most; the rest is for the file at the cursor
 RESTARTS = 3  # a decode that is proved wrong is replaced this often for one request
 
 
@@ -126,16 +129,33 @@ def _start(
     repository = session.repository(ask.document)
     layout, tokens = session.layout, session.tokens
     sampling = Sampling(max_tokens=session.settings.maxSuggestionTokens)
+    around = _around(ask, session)
 
     def work(engine: Engine, cancel: threading.Event, hear: Callable[[str], bool]) -> Outcome:
         started = time.perf_counter()
+        counter = tokens(engine)
+        parts: tuple[Part, ...] = ()
+        if around is not None:
+            share = int(budget * OTHER_FILES_SHARE)
+            parts = session.surroundings.parts(*around, share, counter.count)
         prompt = prompts.build(
-            repository, (), hole, layout=layout, tokens=tokens(engine), budget=budget
+            repository, parts, hole, layout=layout, tokens=counter, budget=budget
         )
         prepare_ms = (time.perf_counter() - started) * 1000
         return Outcome(prompt, engine.complete(prompt, sampling, cancel, hear), prepare_ms)
 
     return session.scheduler.start(wish, gap, session.running_worker(), work)
+
+
+def _around(ask: Ask, session: Session) -> tuple[Snapshot, Spot] | None:
+    """The repository as it is known now, and the place in it; None outside of any index."""
+    document, place = ask.document, ask.place
+    indexed = session.indexing.of(document.path) if document.path is not None else None
+    snapshot = indexed.snapshot() if indexed is not None else None
+    if snapshot is None:
+        return None
+    path = session.shown_path(document)
+    return snapshot, Spot(path, document.lines, place.line + 1, place.index + 1)
 
 
 def budget_tokens(engine: EngineInfo, settings: Settings) -> int:

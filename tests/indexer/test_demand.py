@@ -12,9 +12,9 @@ from index_checks import write
 
 from indexer import index as index_module
 from indexer.demand import Demand
-from indexer.files import recently_changed
 from indexer.index import Index
 from indexer.languages import detect
+from indexer.listing import recently_changed
 from indexer.nearby import find
 from indexer.parse import extract
 from indexer.policy import Policy

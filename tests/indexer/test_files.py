@@ -15,7 +15,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from indexer import files
+from indexer import files, listing
 from indexer.files import (
     HEAD_BYTES,
     MAX_FILE_BYTES,
@@ -24,11 +24,11 @@ from indexer.files import (
     decode,
     encode,
     list_allowed,
-    list_files,
     newline_of,
     read_source,
     reason_by_head,
 )
+from indexer.listing import list_files
 from indexer.policy import Policy
 
 posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX links and special files")
@@ -337,7 +337,7 @@ def test_the_walk_lists_what_git_lists(tmp_path, monkeypatch):
     git(tmp_path, "init", "-q")
     git(tmp_path, "add", "a.py")
     with_git = list_files(str(tmp_path))
-    monkeypatch.setattr(files, "_git_program", lambda _root: None)
+    monkeypatch.setattr(listing, "_git_program", lambda _root: None)
     assert with_git == list_files(str(tmp_path))
     assert "src/gen/keep.py" in with_git
     assert "src/x.log" in with_git
@@ -359,7 +359,7 @@ def test_names_of_all_kinds(tmp_path, monkeypatch):
     found = list_allowed(Policy.load([tmp_path]), str(tmp_path))
     assert [one.relative for one in found.allowed] == [" lead.py", "-dash.py", 'q"uote.py']
     assert found.skipped == {"bad-name": 3, "symlink": 1}
-    monkeypatch.setattr(files, "_git_program", lambda _root: None)
+    monkeypatch.setattr(listing, "_git_program", lambda _root: None)
     assert list_files(str(tmp_path)) == expected
 
 
@@ -490,7 +490,74 @@ def test_i6_git_that_hangs_is_left_for_the_walk(tmp_path, monkeypatch):
     write(tmp_path / "a.py")
     os.mkfifo(tmp_path / ".gitignore")
     git(tmp_path, "config", "core.excludesFile", str(tmp_path / ".gitignore"))
-    monkeypatch.setattr(files, "GIT_LIST_SECONDS", 0.5)
+    monkeypatch.setattr(listing, "GIT_LIST_SECONDS", 0.5)
     started = time.monotonic()
     assert list_files(str(tmp_path)) == ["a.py"]
     assert time.monotonic() - started < 5
+
+
+# --- a part of the listing ---
+
+
+def _all_paths(root: Path) -> list[str]:
+    found = [path.relative_to(root).as_posix() for path in root.rglob("*")]
+    return [name for name in found if ".git" not in name.split("/")] + ["gone.py", "src/gone"]
+
+
+def check_parts(root: Path) -> None:
+    whole = list_files(str(root))
+    for asked in _all_paths(root):
+        part = listing.list_below(str(root), asked)
+        wanted = [name for name in whole if name == asked or name.startswith(asked + "/")]
+        assert part is None or sorted(part) == wanted, asked
+
+
+@needs_git
+@pytest.mark.parametrize("with_git", [True, False])
+def test_I5_a_part_is_listed_as_in_the_whole(tmp_path, monkeypatch, with_git):
+    """Danger: a new file is taken in by itself that a listing would leave out, or the reverse."""
+    plant(tmp_path)
+    write(tmp_path / "[a]*.py")
+    if with_git:
+        git(tmp_path, "init", "-q")
+        git(tmp_path, "add", "a.py")
+        git(tmp_path, "add", "-f", "src/b.py")
+    else:
+        monkeypatch.setattr(listing, "_git_program", lambda _root: None)
+    check_parts(tmp_path)
+    listed = listing.list_below(str(tmp_path), "docs/a.txt")
+    assert listed == ["docs/a.txt"]
+    assert listing.list_below(str(tmp_path), "docs/b.txt") == []
+    assert listing.list_below(str(tmp_path), "[a]*.py") == ["[a]*.py"]
+
+
+@needs_git
+@pytest.mark.parametrize("outer_is_git", [True, False])
+def test_I5_a_part_of_nested_repositories(tmp_path, outer_is_git):
+    root = tmp_path / "root"
+    if outer_is_git:
+        git(root, "init", "-q")
+    write(root / "top.py")
+    write(root / ".gitignore", "ignored/\n")
+    for folder in ("nested/one", "nested/one/two", "ignored/one"):
+        git(root / folder, "init", "-q")
+        write(root / folder / "in.py")
+        write(root / folder / "deep/skip.tmp")
+        write(root / folder / ".gitignore", "*.tmp\n")
+    write(root / "broken/.git", "nonsense")
+    write(root / "broken/file.py")
+    check_parts(root)
+    if outer_is_git:
+        git(root, "add", "top.py")
+        check_parts(root)
+    assert listing.list_below(str(root), "nested/one/two/in.py") == ["nested/one/two/in.py"]
+    assert listing.list_below(str(root), "ignored/one/in.py") == []
+
+
+@needs_git
+def test_I5_a_part_of_a_folder_that_the_repository_around_it_ignores(tmp_path):
+    git(tmp_path, "init", "-q")
+    write(tmp_path / ".gitignore", "mine/\n")
+    write(tmp_path / "mine/b.py")
+    assert list_files(str(tmp_path / "mine")) == ["b.py"]
+    assert listing.list_below(str(tmp_path / "mine"), "b.py") is None

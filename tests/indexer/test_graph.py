@@ -384,16 +384,35 @@ def test_receiver_types_are_asked_without_a_reference():
     assert resolver.receiver_type("gone.py", "s", 0) == []
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "//- a.ts\nnamespace A { export class B extends A.C {} }\nclass A extends A.B {}\n"
-        "const x: A = make();\nx.$0y();\n",
-        "//- a.py\nfrom b import B\nclass A(B.C): pass\nx = A()\nx.$0y()\n"
-        "//- b.py\nfrom a import A\nclass B(A.D): pass\n",
-        "//- a.py\nclass A(B.b): pass\nclass B(A.a): pass\nx = A()\nx.$0y()\n",
-    ],
-)
+RINGS = [
+    """
+//- a.ts
+namespace A { export class B extends A.C {} }
+class A extends A.B {}
+const x: A = make();
+x.$0y();
+""",
+    """
+//- a.py
+from b import B
+class A(B.C): pass
+x = A()
+x.$0y()
+//- b.py
+from a import A
+class B(A.D): pass
+""",
+    """
+//- a.py
+class A(B.b): pass
+class B(A.a): pass
+x = A()
+x.$0y()
+""",
+]
+
+
+@pytest.mark.parametrize("text", RINGS)
 def test_bases_that_are_members_of_their_own_type_are_no_endless_search(text):
     resolver, path, reference = at_cursor(text)
     resolver.definition(path, reference)

@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which language a file is, and that every tier holds what its letter promises."""
 
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from tree_sitter_language_pack import get_language
@@ -18,6 +22,30 @@ def test_tiers_are_counted(capsys):
     with capsys.disabled():
         print(f"\ntiers: {counts}, {sum(counts.values())} grammars")
     assert counts == TIERS
+
+
+def test_a_row_read_alone_is_the_row_of_the_table():
+    assert {name: languages.language(name) for name in languages.table()} == languages.table()
+    assert languages.language("text") is None
+
+
+def test_reading_plain_python_loads_no_grammar():
+    """A cold index begins when its workers can read: each slow import is awaited there."""
+    code = (
+        "import sys; known = set(sys.modules); import indexer.worker; "
+        "from indexer.parse import read_parts; read_parts('python', b'import os'); "
+        "slow = {'tree_sitter_language_pack', 'pathlib', '_hashlib'}; "
+        "print(*(slow & (set(sys.modules) - known)))"
+    )
+    path = os.pathsep.join(filter(None, sys.path))
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", code],
+        env={**os.environ, "PYTHONPATH": path},
+        cwd=Path(languages.__file__).parents[1],
+        capture_output=True,
+        check=True,
+    )
+    assert done.stdout.split() == []
 
 
 @pytest.mark.parametrize("name", [n for n, row in languages.table().items() if row.tier == "A"])

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from indexer import library
 from indexer.letters import Letters
 from indexer.library import Library
 from indexer.store import Counts, Entry, Store
@@ -76,3 +77,37 @@ def test_I12_names_of_another_server_are_followed(tmp_path) -> None:
     assert sorted(again.names_like("alp", 9)) == ["alpha", "alpine"]
     assert again._letters_kept == again.store.last_blob() == 2  # not made anew
     again.close()
+
+
+def test_P9_what_was_never_asked_for_is_kept_for_the_next_start(tmp_path) -> None:
+    """Danger: the first question after a cold index works out all names before it is answered."""
+    first = Library(tmp_path, "/r")
+    first.store.write([Entry("a", "a", "", 1, 1, pack_record("x", "A", 1), frozenset(["alpha"]))])
+    first.close()
+    again = Library(tmp_path, "/r")
+    assert Letters.from_bytes(again.store.derived("letters") or b"").like("al", 9) == ["alpha"]
+    again.close()
+
+
+def test_P9_a_question_does_not_wait_for_a_great_many_names(tmp_path, monkeypatch) -> None:
+    """Danger: a lookup during the first index of a large repository takes a second."""
+    monkeypatch.setattr(library, "FOLLOWED_MAX", 1)
+    monkeypatch.setattr(library, "AWAITED_MAX", 3)
+    monkeypatch.setattr(library, "NAMES_A_STEP", 2)
+    ours = Library(None, "/r")
+
+    def put(first: int, last: int) -> None:
+        ours.store.write(
+            [
+                Entry(f"{n}", f"{n}", "", 1, 1, pack_record("x", "A", n), frozenset([f"name{n}"]))
+                for n in range(first, last)
+            ]
+        )
+
+    put(0, 3)
+    assert len(ours.names_like("name", 99)) == 3
+    put(3, 9)
+    assert len(ours.names_like("name", 99)) == 3
+    ours.follow_names()
+    assert sorted(ours.names_like("name", 99)) == [f"name{n}" for n in range(9)]
+    ours.close()

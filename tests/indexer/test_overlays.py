@@ -79,6 +79,25 @@ def test_a_key_in_a_long_text_reads_a_part_and_a_pause_reads_the_whole(
     assert old["a.py"].data == LONG.encode()
 
 
+def test_P4_a_key_in_a_very_long_text_reads_nothing_and_a_pause_reads_the_whole(
+    texts: Overlays, reader: Reader, changed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Danger: every key in a file of a megabyte takes 30 ms from the suggestion to come."""
+    monkeypatch.setattr(overlays, "PATCHED_MAX_BYTES", len(LONG) // 2)
+    monkeypatch.setattr(overlays, "QUIET_S", 60.0)
+    assert texts.put("a.py", LONG.encode())
+    for size in range(1, 30):
+        data = with_line("        " + "self.store.call(value)\n"[:size].rstrip() + "\n")
+        assert not texts.put("a.py", data)
+    assert len(reader.sizes) == 1
+    assert texts.view["a.py"].data == LONG.encode()  # with the record of just that
+    assert texts.view["a.py"].record == extract("python", LONG.encode())
+    assert texts.wait(10) and len(reader.sizes) == 2
+    assert texts.view["a.py"].data == data
+    assert texts.view["a.py"].record == extract("python", data)
+    assert changed == ["a.py"]
+
+
 def test_what_was_not_sure_is_right_after_a_pause(
     texts: Overlays, reader: Reader, changed: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
