@@ -9,6 +9,7 @@ One thread of its own does this, in small steps, and then rests. It knows no dis
 from __future__ import annotations
 
 import threading
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -24,8 +25,11 @@ if TYPE_CHECKING:
     from indexer.types import FileRecord
 
 CLOSE_S = 5.0
-# Files whose imports are resolved under one holding of the resolver's lock: some milliseconds.
-SETTLE_FILES = 20
+# Files whose imports are resolved under one holding of the resolver's lock.
+SETTLE_FILES = 4
+# After each step others have a turn: who waits for the interpreter gets it when we sleep, and else
+# after 5 ms, three times over for one look into SQLite.
+PAUSE_S = 0.0005
 # So many changes are written down as soon as there is nothing else to do; fewer, at the end: after
 # a kill they are told again, which takes a second.
 KEEP_CHANGES = 2_000
@@ -133,7 +137,9 @@ class Feed:
                 self._follow_names()
             elif self._compare:
                 self._compare_all(resolver)
-            elif not resolver.settle(SETTLE_FILES):
+            elif resolver.settle(SETTLE_FILES):
+                time.sleep(PAUSE_S)
+            else:
                 self._restless = False
                 resolver.pack()
                 self._keep(KEEP_CHANGES)

@@ -13,6 +13,10 @@ from lsp_server import log
 if TYPE_CHECKING:
     import argparse
 
+# Threads that index hold the interpreter in turns of this; by default it is 5 ms, and a keystroke
+# passes through four threads.
+SWITCH_S = 0.001
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """--stdio (the default) or --tcp HOST:PORT."""
@@ -26,6 +30,7 @@ def run(args: argparse.Namespace) -> int:  # noqa: RET503
     from lsp_server.protocol import lifecycle, transport  # noqa: PLC0415  0.8 s of imports
     from lsp_server.protocol.server import GhostwrightServer  # noqa: PLC0415
 
+    sys.setswitchinterval(SWITCH_S)
     server = GhostwrightServer(log_file=log.set_up(cache_dir() / "log"))
     if args.tcp:
         host, port = _address(args.tcp)
