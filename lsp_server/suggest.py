@@ -37,7 +37,9 @@ MANUAL_DEADLINE_S = 60.0
 READ_AHEAD_S = 20.0  # without a setting, a prompt is as long as this machine reads in this time
 MIN_BUDGET_TOKENS = 512
 WINDOW_CHARS_PER_TOKEN = 12  # more than any text has, so that the budget decides what is read
-OTHER_FILES_SHARE = 0.4  # of a prompt, at most; the rest is for the file at the cursor
+# Of a prompt, at most. More would help and be read anew at each change of function, while the user
+# waits: nothing is read ahead yet.
+OTHER_FILES_SHARE = 0.25
 RESTARTS = 3  # a decode that is proved wrong is replaced this often for one request
 
 
