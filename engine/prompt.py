@@ -54,7 +54,7 @@ def build(
     room = budget - _size(frame)
     if room < 0:
         raise RequestRejected(f"a budget of {budget} tokens is too small for any prompt")
-    pieces = sum(len(piece_ids(part, layout, tokens)) for part in _short(parts, room))
+    pieces = sum(cost(p, layout=layout, tokens=tokens) for p in parts if _may_fit(p, room))
     kept = min(pieces, int(room * PIECES_SHARE))
     window = fit(hole, tokens, room - kept, begin_answer=layout.is_chat)
     bodies = {name: tokens.ids(text) for name, text in window.slots(layout).items()}
@@ -82,9 +82,9 @@ def _size(frame: Frame) -> int:
     return sum(len(ids) for _, ids in frame)
 
 
-def _short(parts: Sequence[Part], room: int) -> list[Part]:
-    """Those that may fit: a line of megabytes is not worth reading."""
-    return [part for part in parts if len(part.text) <= room * MOST_CHARS_PER_TOKEN]
+def _may_fit(part: Part, room: int) -> bool:
+    """Whether a piece is worth reading: a line of megabytes is not."""
+    return len(part.text) <= room * MOST_CHARS_PER_TOKEN
 
 
 def _choose(
@@ -94,7 +94,7 @@ def _choose(
     kept = []
     for index in sorted(range(len(parts)), key=lambda index: -parts[index].score):
         part = parts[index]
-        if len(part.text) > room * MOST_CHARS_PER_TOKEN:
+        if not _may_fit(part, room):
             continue
         ids = piece_ids(part, layout, tokens)
         if len(ids) <= room:

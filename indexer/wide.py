@@ -43,7 +43,9 @@ def files(
     order = chain(_near(snapshot, path), ranked)
     room_for_map = int(budget * MAP_SHARE)
     for where in order:
-        if where in taken or misses >= MISSES_MAX or left < room_for_map + FULL_TOKENS:
+        if misses >= MISSES_MAX or left < room_for_map + FULL_TOKENS:
+            break  # full
+        if where in taken:
             continue
         taken.add(where)
         piece = _whole(snapshot, where, left - room_for_map, count)
@@ -58,14 +60,14 @@ def files(
 
 
 def _near(snapshot: Snapshot, path: str) -> Iterator[str]:
-    """What the file imports, who imports it, its folder."""
+    """What the file imports, and who imports it."""
     resolver = snapshot.resolver
     yield from resolver.imported(path)
     yield from resolver.importers(path)
 
 
 def _ranked(snapshot: Snapshot, path: str) -> list[str]:
-    """Files by what walks from this file reach; in its folder first where they reach alike."""
+    """Files by how often walks from this file reach them."""
     shares = snapshot.resolver.rank({path: 1.0})
     if len(shares) < MAP_FILES_MAX:  # it imports little: what the whole repository leads to
         general = snapshot.resolver.rank()
