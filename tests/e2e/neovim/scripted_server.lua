@@ -1,7 +1,8 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- A server that answers when and what a test wants: `nvim -l scripted_server.lua`.
 -- Suggestions come from the command `script` {texts}; `hold` {true} keeps answers back until
--- `hold` {false}; `shout` {text} shows a message; `seen` returns what has been received.
+-- `hold` {false}; `release` {texts} sends them too, and scripts what is answered from then on;
+-- `shout` {text} shows a message; `seen` returns what has been received.
 
 local texts, held, holding = {}, {}, false
 local seen = { columns = {} }
@@ -42,6 +43,13 @@ local commands = {
       send(answer)
     end
     held = holding and held or {}
+  end,
+  release = function(arguments)
+    holding = false
+    for _, answer in ipairs(held) do
+      send(answer)
+    end
+    held, texts = {}, arguments
   end,
   seen = function()
     return seen
