@@ -2,8 +2,8 @@
 """What the text around the cursor says about what is needed next.
 
 In: the file as it is being edited, a byte offset, the file's record if there is one. Out: weighted
-words for a search, the uses of names near the cursor, the receiver that is being typed, the names
-that the reader can see already. It knows no other file.
+words for a search, what was typed last, the uses of names near the cursor, the receiver that is
+being typed, the names that the reader can see already. It knows no other file.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ WORD_MIN_CHARS = 3
 # .53 with a half-life of 8 lines, .58 with 4, .60 with 3, .58 with 2.
 WORD_HALF_LIFE_LINES = 3.0
 USE_HALF_LIFE_LINES = 8.0
+LINE_SHARES = (1.0, 0.8, 0.6)  # of what was typed on the cursor's line and the two before
 AFTER_SHARE = 0.7  # of a line's weight, behind the cursor
 USES_MAX = 60
 FUNCTION_MAX_LINES = 400  # as far as a function that is being typed is followed
@@ -41,6 +42,7 @@ class Clues:
     """See the module. `uses` are nearest first, with the weight that their distance gives."""
 
     words: tuple[tuple[str, float], ...]
+    typed: tuple[tuple[str, float], ...]  # words of the last lines up to the cursor, 1 for its own
     uses: tuple[tuple[Reference, float], ...]
     receiver: str  # before the dot that is being typed, "" where none is
     called: str  # whose arguments are being typed, "" where none are
@@ -55,6 +57,7 @@ def read(text: str, line: int, col: int, offset: int, record: FileRecord | None)
     chain, call = _CHAIN.search(typed), _CALL.search(typed)
     return Clues(
         words=_words(lines, line),
+        typed=_typed([typed, *reversed(lines[max(0, line - 3) : line - 1])]),
         uses=_uses(record, line) if record else (),
         receiver=chain[1] if chain else "",
         called=call[1] if call else "",
@@ -74,6 +77,16 @@ def _words(lines: list[str], line: int) -> tuple[tuple[str, float], ...]:
                 weights[word] += weight
     best = sorted(weights.items(), key=lambda pair: (-pair[1], pair[0]))
     return tuple(best[:WORDS_MAX])
+
+
+def _typed(lines: Sequence[str]) -> tuple[tuple[str, float], ...]:
+    """Words of lines, the cursor's first, with the share that the age of their line gives."""
+    found: dict[str, float] = {}
+    for share, line in zip(LINE_SHARES, lines, strict=False):
+        for word in identifiers(line):
+            if len(word) >= WORD_MIN_CHARS:
+                found.setdefault(word, share)
+    return tuple(found.items())
 
 
 def _uses(record: FileRecord, line: int) -> tuple[tuple[Reference, float], ...]:

@@ -28,6 +28,7 @@ WINDOWS_MIN = 14  # each 32 to 64 lines; with more, recall at small budgets fall
 PARTS_MAX_WINDOWS = 10  # of the best of them the functions and paragraphs are pieces, too
 FUNCTION_MIN_LINES, FUNCTION_MAX_LINES = 3, 48
 PARAGRAPH_MIN_LINES, PARAGRAPH_MAX_LINES = 6, 15
+LINES_ON = 3  # so far behind a line like the one just typed may stand what comes next
 WINDOW, PARAGRAPH = "similar window", "similar paragraph"
 NEAR_WEIGHT = 0.1  # of a use whose definition is worth looking up: some 27 lines away
 TARGETS_MAX, TYPES_MAX = 3, 2  # of one use: more are guesses
@@ -51,7 +52,7 @@ def definitions(snapshot: Snapshot, path: str, clues: Clues, evidence: Evidence)
         made = skeleton(record, at) if at >= 0 else outline(record)
         lines = (made.start_line, made.end_line)
         names = names_in(made.text) - clues.visible
-        evidence.definition(names, score)
+        evidence.definition(made.text, names, score)
         pool.append((Excerpt("definition", where, *lines, made.text, score, why), names))
     return pool
 
@@ -131,7 +132,7 @@ def analogies(
             names = all_names - clues.visible
             if why == WINDOW:
                 same = window.path.rpartition("/")[0] == folder
-                evidence.window(names, window.score, same_folder=same)
+                evidence.window(text, names, window.score, same_folder=same)
             elif why == PARAGRAPH:
                 shares.append((sum([rarity[name] for name in all_names & rarity.keys()]), names))
             piece = Excerpt("analogy", window.path, first, last, text, window.score, why)
@@ -139,6 +140,7 @@ def analogies(
     best = max((share for share, _ in shares), default=0.0) or 1.0
     for share, names in shares:
         evidence.paragraph(names, share / best)
+    _follow(clues, windows, rarity, evidence)
     return pool
 
 
@@ -165,6 +167,20 @@ def _rarity(clues: Clues, windows: Sequence[_Window]) -> dict[str, float]:
         for name in frozenset[str]().union(*window.names) & wanted.keys():
             held[name] += 1
     return {name: wanted[name] * log(1 + len(windows) / (1 + held[name])) for name in wanted}
+
+
+def _follow(
+    clues: Clues, windows: Sequence[_Window], rarity: dict[str, float], evidence: Evidence
+) -> None:
+    """What stands on, or just behind, lines like those that have just been typed."""
+    wanted = {word: rarity[word] * share for word, share in clues.typed if word in rarity}
+    most = sum(wanted.values())
+    for window in windows[: PARTS_MAX_WINDOWS if most else 0]:
+        shares = [sum([wanted[word] for word in wanted.keys() & line]) for line in window.names]
+        for at, names in enumerate(window.names):
+            share = max(shares[max(0, at - LINES_ON) : at + 1])
+            if share:
+                evidence.following(names, share / most)
 
 
 def _parts(snapshot: Snapshot, window: _Window) -> Iterator[tuple[int, int, str]]:
@@ -206,7 +222,7 @@ def journal(
         body = "\n".join(lines[first - 1 : last]) + "\n"
         piece = Excerpt("journal", where, first, last, body, 1 / (2 + age), "edited lately")
         names = names_in(body) - clues.visible
-        evidence.definition(names, piece.score)
+        evidence.definition(body, names, piece.score)
         pool.append((piece, names))
     return pool
 
@@ -230,7 +246,7 @@ def pairs(snapshot: Snapshot, path: str, clues: Clues, evidence: Evidence) -> Po
             made = outline(record)
             lines, why = (made.start_line, made.end_line), "tests and tested"
             names = names_in(made.text) - clues.visible
-            evidence.definition(names, PAIR_SCORE)
+            evidence.definition(made.text, names, PAIR_SCORE)
             piece = Excerpt("definition", where, *lines, made.text, PAIR_SCORE, why)
             pool.append((piece, names))
     return pool

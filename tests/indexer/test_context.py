@@ -245,12 +245,17 @@ def test_chosen_pieces_fit_and_do_not_overlap(seed):
 
 def test_evidence_adds_up():
     evidence = Evidence()
-    evidence.window(frozenset({"often", "once"}), 1.0, same_folder=False)
-    evidence.window(frozenset({"often"}), 0.8, same_folder=True)
-    evidence.definition(frozenset({"defined"}), 1.0)
+    text = "# once, as prose and as code: x.member, called(1), named=2"
+    names = frozenset({"often", "once", "member", "called", "named", "next"})
+    evidence.window(text, names, 1.0, same_folder=False)
+    evidence.window("", frozenset({"often"}), 0.8, same_folder=True)
+    evidence.definition("", frozenset({"defined"}), 1.0)
     evidence.paragraph(frozenset({"beside"}), 1.0)
+    evidence.following(frozenset({"next"}), 0.5)
     weights = evidence.weights()
     assert weights["often"] > weights["once"] > 1
+    for better in ("member", "called", "named", "next"):
+        assert weights[better] > weights["once"]
     assert min(weights["defined"], weights["beside"]) > 1
 
 
