@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from engine.shape import Shape, state_bytes
 from engine.types import ModelNotFound, Sampling
 
 if sys.version_info >= (3, 11):
@@ -28,6 +29,8 @@ T = TypeVar("T")
 
 CLOSE_MATCHES = 3  # named in an error
 CLOSE_ENOUGH = 0.4  # difflib ratio: `qwen-7b` still finds `qwen2.5-coder-7b`
+MATRICES = 3  # of an expert: gate, up and down
+KERNEL, KEY_HEADS, STATE_WIDTH = 4, 16, 128  # the same in all rows that have a Gated DeltaNet
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -65,6 +68,35 @@ class IndexSource:
 
 
 @dataclass(frozen=True, slots=True)
+class Figures:
+    """What memory depends on, see `catalogue.toml`. Widths in elements."""
+
+    layers: int
+    attention_layers: int
+    width: int
+    heads: int
+    kv_heads: int
+    key_width: int
+    value_width: int
+    feed_forward: int
+    vocabulary: int
+    expert_width: int
+    dense_layers: int
+    state_values: int
+
+    @property
+    def expert_elements(self) -> int:
+        """Of one expert in each layer that has them."""
+        return (self.layers - self.dense_layers) * MATRICES * self.width * self.expert_width
+
+    @property
+    def state_bytes(self) -> int:
+        """For one slot, of all layers without attention."""
+        without = self.layers - self.attention_layers
+        return without * state_bytes(KERNEL, self.state_values, KEY_HEADS, STATE_WIDTH)
+
+
+@dataclass(frozen=True, slots=True)
 class Model:
     """A row of the catalogue. Contexts in tokens, parameters in billions."""
 
@@ -84,6 +116,7 @@ class Model:
     thinking: bool
     licence: str
     approx_gb: float
+    figures: Figures
     files: tuple[ModelFile, ...]
     hub: HubSource | None
     index: IndexSource | None
@@ -96,6 +129,33 @@ class Model:
     def layout(self) -> str:
         """The layout of a prompt that fills a hole: that of turns where there is no other."""
         return self.chat if self.fim == "chat" else self.fim
+
+    @property
+    def shape(self) -> Shape:
+        """What memory depends on, of a file that nobody here has read yet."""
+        known, of = [file.bytes or 0 for file in self.files], self.figures
+        weights = sum(known) if all(known) else int(self.approx_gb * 1e9)
+        # Experts take the same share of the file as of the parameters. What is not theirs is what
+        # each token goes through anyway.
+        routed_b = of.expert_elements * self.experts / 1e9
+        others_b = self.active_parameters_b - of.expert_elements * self.experts_active / 1e9
+        return Shape(
+            layers=of.layers,
+            attention_layers=of.attention_layers,
+            width=of.width,
+            heads=of.heads,
+            kv_heads=of.kv_heads,
+            key_width=of.key_width,
+            value_width=of.value_width,
+            state_bytes=of.state_bytes,
+            feed_forward=of.feed_forward,
+            vocabulary=of.vocabulary,
+            native_tokens=self.native_context,
+            weights=weights,
+            expert_bytes=int(weights * routed_b / (routed_b + others_b)),
+            repackable=weights,
+            dense_layers=of.dense_layers,
+        )
 
 
 def load() -> dict[str, Model]:
@@ -185,11 +245,31 @@ def _model(table: _Table, sampling: Mapping[str, Sampling]) -> Model:
         thinking=table.take("thinking", bool),
         licence=table.take("licence", str),
         approx_gb=table.take("approx_gb", float),
+        figures=_figures(_Table(f"{table.what}, shape", table.take("shape", dict))),
         files=tuple(
             _file(_Table(f"{table.what}, file", fields)) for fields in table.take("file", list)
         ),
         hub=_hub(table),
         index=_index(table),
+    )
+    table.finish()
+    return found
+
+
+def _figures(table: _Table) -> Figures:
+    found = Figures(
+        layers=table.take("layers", int),
+        attention_layers=table.take("attention_layers", int),
+        width=table.take("width", int),
+        heads=table.take("heads", int),
+        kv_heads=table.take("kv_heads", int),
+        key_width=table.take("key_width", int),
+        value_width=table.take("value_width", int),
+        feed_forward=table.take("feed_forward", int),
+        vocabulary=table.take("vocabulary", int),
+        expert_width=table.take_or("expert_width", int) or 0,
+        dense_layers=table.take_or("dense_layers", int) or 0,
+        state_values=table.take_or("state_values", int) or 0,
     )
     table.finish()
     return found

@@ -1,20 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """A deterministic engine without a model, for tests and for scripts that need known answers.
 
-It tokenises by bytes, keeps its prefix as a real one does, and writes what it is told to write, at
-a pace it is told. Knows nothing of models.
+It tokenises by bytes, keeps its prefixes as a real one does, and writes what it is told to write,
+at a pace it is told. A saved state is a file of its tokens. Knows nothing of models.
 """
 
 from __future__ import annotations
 
 import time
+from array import array
 from typing import TYPE_CHECKING
 
-from engine.types import Completion, EngineInfo, RequestRejected, StoppedBy, Usage
+from engine.state import Residency
+from engine.types import Completion, EngineInfo, RequestRejected, Slot, StoppedBy, Usage
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from engine.layout import Layout
     from engine.types import Prompt, Sampling
@@ -41,10 +44,10 @@ class FakeEngine:
         self._answer = answer
         self._token_s = token_s
         self._read_s = read_s  # before the first token, whatever the prompt
-        self._resident: tuple[int, ...] = ()
+        self._residency = Residency()
         self._specials = sorted(layout.specials) if layout else SPECIALS
         name = layout.name if layout else "qwen"
-        self.info = EngineInfo("fake", context_tokens, 1000.0, 1000.0, name)
+        self.info = EngineInfo("fake", context_tokens, 1000.0, 1000.0, name, "fake")
 
     def tokenize(self, text: str) -> list[int]:
         return list(text.encode("utf-8", errors="replace"))
@@ -58,8 +61,9 @@ class FakeEngine:
         sampling: Sampling,
         cancel: threading.Event,
         listener: Callable[[str], bool],
+        slot: Slot = Slot.KEYSTROKE,
     ) -> Completion:
-        usage = self.warm(prompt, cancel)
+        usage = self.warm(prompt, cancel, slot)
         started = time.perf_counter()
         text, stopped_by, decoded = "", "end", 0
         first = usage.total_ms
@@ -87,23 +91,37 @@ class FakeEngine:
         )
         return Completion(text, _stopped(stopped_by), spent)
 
-    def warm(self, prompt: Prompt, cancel: threading.Event) -> Usage:
+    def warm(self, prompt: Prompt, cancel: threading.Event, slot: Slot = Slot.KEYSTROKE) -> Usage:
         if len(prompt.token_ids) > self.info.context_tokens:
             raise RequestRejected("the prompt exceeds the context")
         started = time.perf_counter()
-        cached = 0
-        for ours, theirs in zip(self._resident, prompt.token_ids, strict=False):
-            if ours != theirs:
-                break
-            cached += 1
+        cached = self._residency.common(slot, prompt.token_ids)
         cancel.wait(self._read_s)
-        self._resident = prompt.token_ids
+        self._residency.set(slot, prompt.token_ids)
         total = len(prompt.token_ids)
         elapsed = (time.perf_counter() - started) * 1000
         return Usage(total, cached, total - cached, 0, elapsed, elapsed)
 
+    def resident(self, slot: Slot = Slot.KEYSTROKE) -> tuple[int, ...]:
+        return self._residency.tokens(slot)
+
+    def save(self, slot: Slot, path: Path) -> tuple[int, ...]:
+        tokens = self.resident(slot)
+        path.write_bytes(array("i", tokens).tobytes())
+        return tokens
+
+    def restore(self, slot: Slot, path: Path, token_ids: Sequence[int]) -> None:
+        if path.read_bytes() != array("i", token_ids).tobytes():
+            self._residency.set(slot, ())
+            raise RequestRejected("these are not the tokens of that state")
+        self._residency.set(slot, token_ids)
+
+    def forget(self, slot: Slot) -> None:
+        self._residency.set(slot, ())
+
     def close(self) -> None:
-        self._resident = ()
+        for slot in Slot:
+            self.forget(slot)
 
     def _text(self, prompt: Prompt) -> str:
         pieces = []

@@ -118,48 +118,43 @@ class Header:
 
     @property
     def context_length(self) -> int:
-        return self._number("context_length")
+        return self.number("context_length")
 
     @property
     def block_count(self) -> int:
-        return self._number("block_count")
+        return self.number("block_count")
 
     @property
     def embedding_length(self) -> int:
-        return self._number("embedding_length")
+        return self.number("embedding_length")
 
     @property
     def head_count(self) -> int:
-        return self._number("attention.head_count")
+        return self.number("attention.head_count")
 
     @property
     def head_count_kv(self) -> int:
         """KV heads a layer. Where the file gives a list a layer: all heads, which is never less."""
-        return self._number("attention.head_count_kv") or self.head_count
+        return self.number("attention.head_count_kv") or self.head_count
 
     @property
     def key_length(self) -> int:
         """Width of a key a head."""
-        return self._number("attention.key_length") or self._head_width
+        return self.number("attention.key_length") or self._head_width
 
     @property
     def value_length(self) -> int:
         """Width of a value a head."""
-        return self._number("attention.value_length") or self._head_width
+        return self.number("attention.value_length") or self._head_width
 
     @property
     def expert_count(self) -> int:
         """Experts a layer; 0 for a dense model."""
-        return self._number("expert_count")
+        return self.number("expert_count")
 
     @property
     def expert_used_count(self) -> int:
-        return self._number("expert_used_count")
-
-    @property
-    def full_attention_interval(self) -> int:
-        """Every n-th layer has full attention (and a KV cache); 1 where all layers have."""
-        return max(1, self._number("full_attention_interval"))
+        return self.number("expert_used_count")
 
     @property
     def vocabulary_tokens(self) -> int:
@@ -169,8 +164,9 @@ class Header:
     def _head_width(self) -> int:
         return self.embedding_length // max(1, self.head_count)
 
-    def _number(self, key: str) -> int:
-        return self._plain(f"{self.architecture}.{key}")
+    def number(self, key: str) -> int:
+        """A whole number of the architecture's own keys; 0 where there is none."""
+        return max(0, self._plain(f"{self.architecture}.{key}"))
 
     def _plain(self, key: str) -> int:
         value = self.metadata.get(key, 0)
@@ -195,6 +191,21 @@ def read_header(path: Path) -> Header:
         reason = error.strerror or "cannot be read"
         raise ModelRejected(f"{one_line(str(path))}: {reason}; {FIX_FETCH}") from None
     return header
+
+
+def model_tensors(header: Header) -> tuple[Tensor, ...]:
+    """The tensors of all files of a model; a first part names only its own.
+
+    Raises ModelRejected.
+    """
+    found = list(header.tensors)
+    for path in _other_parts(header):
+        try:
+            with _opened(path) as (file, size):
+                found += _header(path, Reader(file, size), size).tensors
+        except (BadFile, OSError) as error:  # noqa: PERF203  a few parts, each named in its error
+            raise ModelRejected(f"{one_line(str(path))}: {one_line(str(error))}") from None
+    return tuple(found)
 
 
 @contextmanager
@@ -376,12 +387,18 @@ def _check_parts(header: Header) -> None:
             f"is part {number + 1} of {count} under another name",
             f"name the parts NAME-00001-of-{count:05d}.gguf and so on",
         )
-    stem = header.path.name[: named.start()]
-    first = f"{stem}-00001-of-{count:05d}.gguf"
+    first = f"{header.path.name[: named.start()]}-00001-of-{count:05d}.gguf"
     if number != 0 or header.path.name != first:
         what = f"is part {number + 1} of {count}"
         raise BadFile(what, f"give the first part, {one_line(first)}")
+    for other in _other_parts(header):
+        if not other.is_file():
+            raise BadFile(f"is in {count} parts and {one_line(other.name)} is missing")
+
+
+def _other_parts(header: Header) -> Iterator[Path]:
+    """The files beside the first part of a model, in order; none for a model in one file."""
+    count = header.split_count
+    stem = _PART.sub("", header.path.name)
     for part in range(2, count + 1):
-        other = f"{stem}-{part:05d}-of-{count:05d}.gguf"
-        if not header.path.with_name(other).is_file():
-            raise BadFile(f"is in {count} parts and {one_line(other)} is missing")
+        yield header.path.with_name(f"{stem}-{part:05d}-of-{count:05d}.gguf")

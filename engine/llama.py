@@ -10,8 +10,6 @@ tokenising exists solely behind the server's loopback listener, which therefore 
 
 from __future__ import annotations
 
-import http.client
-import json
 import os
 import secrets
 import threading
@@ -20,20 +18,24 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from engine.layout import detect
+from engine.listener import Listener, one_line
+from engine.state import Residency
 from engine.types import (
     Completion,
     EngineInfo,
     ModelRejected,
+    NotLoaded,
     OutOfMemory,
     Prompt,
     RequestRejected,
     Sampling,
+    Slot,
     StoppedBy,
     Usage,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 # A cancel is seen between micro-batches, so they are small. Measured on two cores, 0.5B, dense: in
@@ -41,18 +43,34 @@ if TYPE_CHECKING:
 DENSE_BATCH_TOKENS = 16
 # A mixture of experts reads nearly all experts for any batch above some 48 tokens: fewer, larger.
 MOE_BATCH_TOKENS = 64
+OWNER_ONLY = 0o600  # a state holds source code
 SPEED_PROBE_TOKENS = 32  # read once at load to learn this machine's speed: about half a second
 SPEED_PROBE_DECODED = 4
-LISTENER_IDLE_S = 4.0  # the listener closes connections that rest for five seconds
-LISTENER_TIMEOUT_S = 10.0
+# Warm-ups are read in slices, one request each: nothing is in flight when a slice has ended, so a
+# completion waits for one slice at most, against two micro-batches inside of a request. Measured:
+# slices of 8 cost 40 CPU-ms a token, of 16 29.6, one long request 26.3 (0.5B, busy).
+SLICE_S = 0.08
+LEAST_SLICE_TOKENS = 8
+FORGETTING = (0,)  # llama.cpp drops what a new prompt does not begin with; this is a lone "!"
+# A hybrid's state can only return to a checkpoint, of tens of megabytes: few of them, and none for
+# each slice. Within a slice a cancel is seen at the micro-batches.
+HYBRID_SLICE_TOKENS = 256
+# Eight checkpoints at 128 tokens' distance kept the ends of three strata through 33 keys of typing
+# and each key at its tail; at the default distance of 8,192 only the first was kept, at 0 none.
+CHECKPOINTS = 8
+CHECKPOINT_STEP_TOKENS = 128
 
 
 @dataclass(frozen=True, slots=True)
 class LoadOptions:
     """How to load a model. Zero threads mean: choose.
 
+    `context_tokens` is the depth of each slot: the memory is that of `len(Slot)` times as many.
+    `is_hybrid`: some layers keep a running state instead of keys and values. Without a
+    `state_folder`, private to the user, states cannot be saved.
     `native_tokens` is the window that the model was trained for. A context beyond it is read with
-    YaRN, by `yarn_factor`; at 1 the model's own positions are left alone.
+    YaRN, by `yarn_factor`; at 1 the model's own positions are left alone. `overrides` are
+    llama.cpp's rules PATTERN=BUFFER for tensors that stay off the GPU.
     """
 
     context_tokens: int = 8192
@@ -62,6 +80,9 @@ class LoadOptions:
     gpu_layers: int = -1
     kv_type: str = "f16"
     is_moe: bool = False
+    is_hybrid: bool = False
+    state_folder: Path | None = None
+    overrides: str = ""
 
 
 class LlamaEngine:
@@ -80,8 +101,11 @@ class LlamaEngine:
         except MemoryError as error:
             raise OutOfMemory(f"{path.name} does not fit into memory") from error
         except Exception as error:
-            raise ModelRejected(f"llama.cpp could not load {path}: {_one_line(error)}") from error
-        self._listener = _Listener(self._server.listening_address, key)
+            raise NotLoaded(f"llama.cpp could not load {path}: {one_line(error)}") from error
+        self._listener = Listener(self._server.listening_address, key)
+        self._folder = options.state_folder
+        self._residency = Residency()
+        self._is_hybrid = options.is_hybrid
         self._closed = False
         found = layout or detect(self.special)
         if found is None:
@@ -91,7 +115,10 @@ class LlamaEngine:
                 "known here; see `ghostwright models list` for models that work"
             )
         speed = self._measure_speed()
-        self._info = EngineInfo(model, options.context_tokens, *speed, found)
+        self._slice_tokens = _slice_tokens(options, speed[0])
+        self._info = EngineInfo(
+            model, options.context_tokens, *speed, found, _state_format(xllamacpp, options)
+        )
 
     @property
     def info(self) -> EngineInfo:
@@ -112,17 +139,61 @@ class LlamaEngine:
         sampling: Sampling,
         cancel: threading.Event,
         listener: Callable[[str], bool],
+        slot: Slot = Slot.KEYSTROKE,
     ) -> Completion:
         """Write after `prompt`, see `engine.types.Engine.complete`."""
+        before = self._stop_where_prompts_part(prompt.token_ids, cancel, slot)
         run = _Run(cancel, listener)
-        self._handle(_request(prompt, sampling), run)
-        return Completion("".join(run.pieces), run.stopped_by, run.usage())
+        self._run(prompt.token_ids, sampling, run, slot)
+        return Completion("".join(run.pieces), run.stopped_by, _together([*before, run.usage()]))
 
-    def warm(self, prompt: Prompt, cancel: threading.Event) -> Usage:
-        """Read `prompt` into the engine's state; nothing is written."""
-        run = _Run(cancel, lambda _: True)
-        self._handle(_request(prompt, Sampling(max_tokens=0)), run)
-        return replace(run.usage(), decoded_tokens=0)
+    def warm(self, prompt: Prompt, cancel: threading.Event, slot: Slot = Slot.KEYSTROKE) -> Usage:
+        """Read `prompt` into a slot's state in slices; nothing is written."""
+        total = len(prompt.token_ids)
+        if total > self._info.context_tokens:
+            raise RequestRejected(
+                f"a prompt of {total} tokens exceeds the context of {self._info.context_tokens}"
+            )
+        spent = self._stop_where_prompts_part(prompt.token_ids, cancel, slot)
+        # A slice of one batch is read to its end in any case: so we know what is resident.
+        stop = cancel if self._is_hybrid else threading.Event()
+        end = self._residency.common(slot, prompt.token_ids)
+        while True:
+            end = min(end + self._slice_tokens, total)
+            spent.append(self._read(prompt.token_ids[:end], stop, slot))
+            if end == total or cancel.is_set():
+                return replace(_together(spent), prompt_tokens=total)
+
+    def resident(self, slot: Slot = Slot.KEYSTROKE) -> tuple[int, ...]:
+        """The tokens whose state a slot holds, see `engine.state`."""
+        return self._residency.tokens(slot)
+
+    def save(self, slot: Slot, path: Path) -> tuple[int, ...]:
+        """Write a slot's state to `path`, see `engine.types.Engine.save`."""
+        self._check_folder(path)
+        path.touch(mode=OWNER_ONLY, exist_ok=False)
+        tokens = self.resident(slot)
+        try:
+            self._listener.act(slot, "save", path.name)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        return tokens
+
+    def restore(self, slot: Slot, path: Path, token_ids: Sequence[int]) -> None:
+        """Put a saved state into a slot, see `engine.types.Engine.restore`."""
+        self._check_folder(path)
+        self._residency.set(slot, ())
+        found = self._listener.act(slot, "restore", path.name)["n_restored"]
+        if found < len(token_ids):
+            self._listener.act(slot, "erase", path.name)
+            raise RequestRejected(f"{found} of {len(token_ids)} tokens were restored")
+        self._residency.set(slot, token_ids)
+
+    def forget(self, slot: Slot) -> None:
+        """Drop a slot's state: a prompt of one token that no other begins with takes its place."""
+        self._residency.set(slot, ())
+        self._read(FORGETTING, threading.Event(), slot)
 
     def close(self) -> None:
         """Free the model and close the listener."""
@@ -130,20 +201,46 @@ class LlamaEngine:
         self._listener.close()
         self._server = None
 
-    def _handle(self, request: dict[str, Any], run: _Run) -> None:
+    def _check_folder(self, path: Path) -> None:
         if self._closed:
             raise RequestRejected("the engine is closed")
-        self._server.handle_completions(request, run.on_event)
+        if path.parent != self._folder:
+            raise RequestRejected(f"states of this engine are not kept in {path.parent}")
+
+    def _read(self, token_ids: tuple[int, ...], cancel: threading.Event, slot: Slot) -> Usage:
+        run = _Run(cancel, lambda _: True)
+        self._run(token_ids, Sampling(max_tokens=0), run, slot)
+        return replace(run.usage(), decoded_tokens=0)
+
+    def _stop_where_prompts_part(
+        self, token_ids: tuple[int, ...], cancel: threading.Event, slot: Slot
+    ) -> list[Usage]:
+        """Hybrids only: read to where this prompt and the one before it part, and no further.
+
+        A checkpoint is made there, and while the user types the next prompt parts a little behind:
+        without it every key would be read from the start.
+        """
+        common = self._residency.common(slot, token_ids)
+        at_end = common in {len(token_ids), len(self._residency.tokens(slot))}
+        if not self._is_hybrid or not common or at_end or cancel.is_set():
+            return []
+        return [self._read(token_ids[:common], cancel, slot)]
+
+    def _run(self, token_ids: tuple[int, ...], sampling: Sampling, run: _Run, slot: Slot) -> None:
+        if self._closed:
+            raise RequestRejected("the engine is closed")
+        self._server.handle_completions(_request(token_ids, sampling, slot), run.on_event)
+        if run.prompt_tokens:  # not refused before it was begun
+            self._residency.set(slot, () if run.error else run.resident(token_ids))
         if run.error:
             raise RequestRejected(run.error)
 
     def _measure_speed(self) -> tuple[float, float]:
         """Read and write a few tokens: (prefill, decode) in tokens a second."""
         ids = self.tokenize("the quick brown fox jumps over the lazy dog 0123456789\n" * 8)
-        prompt = Prompt(tuple(ids[:SPEED_PROBE_TOKENS]), ())
         run = _Run(threading.Event(), lambda _: True)
-        request = _request(prompt, Sampling(max_tokens=SPEED_PROBE_DECODED))
-        self._handle({**request, "ignore_eos": True}, run)
+        sampling = Sampling(max_tokens=SPEED_PROBE_DECODED)
+        self._run(tuple(ids[:SPEED_PROBE_TOKENS]), sampling, run, Slot.KEYSTROKE)
         return (
             round(float(run.timings.get("prompt_per_second", 0.0)), 1),
             round(float(run.timings.get("predicted_per_second", 0.0)), 1),
@@ -157,6 +254,7 @@ class _Run:
     cancel: threading.Event
     listener: Callable[[str], bool]
     pieces: list[str] = field(default_factory=list)
+    written: list[int] = field(default_factory=list)  # token ids
     stopped_by: StoppedBy = "end"
     error: str = ""
     timings: dict[str, Any] = field(default_factory=dict)
@@ -170,7 +268,7 @@ class _Run:
     def on_event(self, event: dict[str, Any]) -> bool:
         """Take one event; True tells llama.cpp to stop."""
         if "error" in event:
-            self.error = _one_line(event["error"].get("message", event["error"]))
+            self.error = one_line(event["error"].get("message", event["error"]))
             return True
         progress = event.get("prompt_progress")
         if progress:
@@ -196,6 +294,9 @@ class _Run:
             self.first_token = time.perf_counter()
         self.decoded_tokens += 1
         self.processed_tokens = self.prompt_tokens
+        self.written += [
+            int(token["id"]) for token in (choice.get("logprobs") or {}).get("content", ())
+        ]
         text = choice.get("text") or ""
         if not text:
             return False
@@ -204,6 +305,13 @@ class _Run:
             self.stopped_by = "listener"
             return True
         return False
+
+    def resident(self, token_ids: tuple[int, ...]) -> tuple[int, ...]:
+        """What the slot holds now, at least: the last token written has not been evaluated."""
+        if not self.timings and self.first_token is None:
+            return token_ids[: self.processed_tokens]
+        evaluated = int(self.timings.get("predicted_n", len(self.written))) - 1
+        return token_ids + tuple(self.written[: max(0, evaluated)])
 
     def usage(self) -> Usage:
         now = time.perf_counter()
@@ -218,60 +326,6 @@ class _Run:
         )
 
 
-class _Listener:
-    """The engine's loopback listener: one kept connection, one caller at a time."""
-
-    def __init__(self, address: str, key: str) -> None:
-        self._host, _, port = address.removeprefix("http://").rpartition(":")
-        self._port = int(port)
-        self._headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
-        self._lock = threading.Lock()
-        self._connection: http.client.HTTPConnection | None = None
-        self._used = 0.0
-
-    def tokenize(self, text: str, *, parse_special: bool) -> list[int]:
-        body = {"content": text, "add_special": False, "parse_special": parse_special}
-        answer = self._post("/tokenize", body)
-        if "tokens" not in answer:
-            raise RequestRejected(f"the engine could not tokenise: {_one_line(answer)}")
-        return [int(token) for token in answer["tokens"]]
-
-    def close(self) -> None:
-        with self._lock:
-            self._drop()
-
-    def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        # errors="replace": a lone surrogate in a buffer must not break the request.
-        data = json.dumps(body, ensure_ascii=False).encode("utf-8", errors="replace")
-        with self._lock:
-            if time.monotonic() - self._used > LISTENER_IDLE_S:
-                self._drop()
-            try:
-                return self._exchange(path, data)
-            except (OSError, http.client.HTTPException):
-                self._drop()  # the listener may close a kept connection at any time: once more
-            try:
-                return self._exchange(path, data)
-            except (OSError, http.client.HTTPException) as error:
-                self._drop()
-                raise RequestRejected(f"the engine does not answer: {_one_line(error)}") from error
-
-    def _exchange(self, path: str, data: bytes) -> dict[str, Any]:
-        if self._connection is None:
-            self._connection = http.client.HTTPConnection(
-                self._host, self._port, timeout=LISTENER_TIMEOUT_S
-            )
-        self._connection.request("POST", path, data, self._headers)
-        answer: dict[str, Any] = json.loads(self._connection.getresponse().read())
-        self._used = time.monotonic()
-        return answer
-
-    def _drop(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-        self._connection = None
-
-
 def _import_native() -> Any:
     # Spinning OpenMP threads collapse on a shared machine: 0.53 tokens a second against 13.99
     # while a compiler ran (0.5B). The library reads this once, when it is loaded.
@@ -284,14 +338,29 @@ def _import_native() -> Any:
 def _params(xllamacpp: Any, path: Path, options: LoadOptions, key: str) -> Any:
     params = xllamacpp.CommonParams()
     params.model.path = str(path)
-    params.n_ctx = options.context_tokens
+    # Without a unified cache llama.cpp gives each slot its share of n_ctx and looks back at that
+    # slot's tokens only. Unified, memory is shared and so is work: with 2,500 tokens in the deep
+    # slot a keystroke's tail cost 25 % more CPU; apart, with 3,000, 11 % (noise: busy machine).
+    params.n_ctx = options.context_tokens * len(Slot)
+    params.n_parallel = len(Slot)
+    params.kv_unified = False
+    params.slot_prompt_similarity = 0.0  # each request names its slot
+    params.cache_idle_slots = False  # both slots stay as they are
+    # Shifting saves work only where text was deleted (1 token read instead of 148), none where it
+    # was replaced, as strata are; and what stays has been read with the deleted text before it.
+    params.n_cache_reuse = 0
+    params.n_ctx_checkpoints = CHECKPOINTS
+    params.checkpoint_min_step = CHECKPOINT_STEP_TOKENS
+    if options.state_folder is not None:
+        params.slot_save_path = f"{options.state_folder}{os.sep}"
     if options.yarn_factor > 1:
         _extend_context(xllamacpp, params, options)
-    params.n_parallel = 1
     params.n_batch = params.n_ubatch = MOE_BATCH_TOKENS if options.is_moe else DENSE_BATCH_TOKENS
     threads = options.threads or default_threads()
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
     params.n_gpu_layers = options.gpu_layers
+    if options.overrides:
+        params.tensor_buft_overrides = options.overrides
     quantised = options.kv_type == "q8_0"
     kv_type = xllamacpp.ggml_type.GGML_TYPE_Q8_0 if quantised else xllamacpp.ggml_type.GGML_TYPE_F16
     params.cache_type_k = params.cache_type_v = kv_type
@@ -320,6 +389,14 @@ def _extend_context(xllamacpp: Any, params: Any, options: LoadOptions) -> None:
     params.yarn_orig_ctx = options.native_tokens
 
 
+def gpu_free_bytes() -> int:
+    """Memory that is free on all GPUs that this build of llama.cpp can use; 0 without one."""
+    xllamacpp = _import_native()
+    gpu = xllamacpp.ggml_backend_dev_type.GGML_BACKEND_DEVICE_TYPE_GPU  # not one that shares RAM
+    devices = xllamacpp.get_device_info()
+    return sum(int(device["memory_free"]) for device in devices if device["type"] == gpu)
+
+
 def default_threads() -> int:
     """Physical cores: a second thread on the same core only adds waiting."""
     import psutil  # noqa: PLC0415  only when loading
@@ -327,9 +404,39 @@ def default_threads() -> int:
     return psutil.cpu_count(logical=False) or os.cpu_count() or 2
 
 
-def _request(prompt: Prompt, sampling: Sampling) -> dict[str, Any]:
+def _slice_tokens(options: LoadOptions, prefill_per_s: float) -> int:
+    """How many tokens of a warm-up are read before a completion may come in between."""
+    if options.is_hybrid:
+        return HYBRID_SLICE_TOKENS
+    if options.is_moe:
+        return MOE_BATCH_TOKENS
+    return min(DENSE_BATCH_TOKENS, max(LEAST_SLICE_TOKENS, int(prefill_per_s * SLICE_S)))
+
+
+def _state_format(xllamacpp: Any, options: LoadOptions) -> str:
+    """All that a saved state depends on, but for the model and the slot."""
+    settings = (options.context_tokens, options.kv_type, options.yarn_factor)
+    return " ".join(map(str, ("xllamacpp", xllamacpp.__version__, *settings)))
+
+
+def _together(spent: list[Usage]) -> Usage:
+    """What several requests cost that read one prompt, each a piece further than the last."""
+    last = spent[-1]
+    evaluated = sum(usage.evaluated_tokens for usage in spent)
+    read = last.cached_tokens + last.evaluated_tokens
+    before_ms = sum(usage.total_ms for usage in spent[:-1])
+    return replace(
+        last,
+        cached_tokens=max(0, read - evaluated),
+        evaluated_tokens=evaluated,
+        ttft_ms=round(before_ms + last.ttft_ms, 1),
+        total_ms=round(before_ms + last.total_ms, 1),
+    )
+
+
+def _request(token_ids: tuple[int, ...], sampling: Sampling, slot: Slot) -> dict[str, Any]:
     return {
-        "prompt": list(prompt.token_ids),
+        "prompt": list(token_ids),
         "n_predict": sampling.max_tokens,
         "temperature": sampling.temperature,
         "top_k": sampling.top_k,
@@ -340,9 +447,9 @@ def _request(prompt: Prompt, sampling: Sampling) -> dict[str, Any]:
         "stream": True,
         "return_progress": True,
         "cache_prompt": True,
-        "id_slot": 0,
+        "id_slot": int(slot),
+        # The ids of what is written, for the state: with the probabilities of the few candidates
+        # that are left, which are at hand, not of the whole vocabulary.
+        "n_probs": 1,
+        "post_sampling_probs": True,
     }
-
-
-def _one_line(error: object) -> str:
-    return " ".join(str(error).split())[:200]

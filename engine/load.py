@@ -7,19 +7,36 @@ checked by our own reader and the memory is computed before native code sees the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import logging
+import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
 
-from engine import catalogue, fetch, memory
+from engine import catalogue, fetch, memory, plan
 from engine.gguf import read_header
-from engine.llama import DENSE_BATCH_TOKENS, MOE_BATCH_TOKENS, LlamaEngine, LoadOptions
-from engine.types import ModelNotFound
+from engine.llama import (
+    CHECKPOINTS,
+    DENSE_BATCH_TOKENS,
+    MOE_BATCH_TOKENS,
+    LlamaEngine,
+    LoadOptions,
+    gpu_free_bytes,
+)
+from engine.memory import Running
+from engine.plan import Machine, Plan
+from engine.shape import of_header
+from engine.types import EngineError, ModelNotFound, NotLoaded, OutOfMemory, Slot
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from engine.catalogue import Model
+    from engine.shape import Shape
+
+_log = logging.getLogger(__name__)
 
 BY_VOCABULARY = ""  # the layout of a file that the catalogue does not know
 STARTERS = ("qwen2.5-coder-0.5b", "qwen2.5-coder-1.5b")  # what `auto` looks for, in this order
@@ -64,36 +81,88 @@ def load(
     threads: int = 0,
     gpu_layers: int,
     kv_type: str,
+    state_folder: Path | None = None,
+    say: Callable[[str], None] = _log.warning,
 ) -> LlamaEngine:
     """Check, size and load. Blocks for seconds. Raises EngineError.
 
     `room_tokens` is what a prompt and its answer may need; the context is the default at least and
-    `most_tokens` at most. One that does not fit becomes the next smaller one of the ladder:
+    `most_tokens` at most. One that does not fit, by our figures or because llama.cpp cannot have
+    the memory, becomes the next smaller one of the ladder: `say` is told once, and
     `engine.info.context_tokens` tells. Beyond the model's native window it is read with YaRN, as
-    far as the catalogue says that the model can.
+    far as the catalogue says that the model can. Each slot has the whole context. States can be
+    saved in `state_folder`, which is the user's alone.
     """
-    header = read_header(choice.path)
-    is_moe = header.expert_count > 0
-    usual = min(DEFAULT_CONTEXT_TOKENS, header.context_length)
-    possible = max(header.context_length, choice.extended_context)
-    wanted = min(max(room_tokens, usual), most_tokens, possible)
-    fitting = memory.largest_context(
-        header,
-        wanted,
+    shape = of_header(read_header(choice.path))
+    wanted = wanted_tokens(shape, choice, room_tokens, most_tokens)
+    running, machine = running_of(shape, kv_type), this_machine(gpu_layers)
+    failed: EngineError | None = None
+    for tokens in plan.rungs(wanted):
+        found = plan.at(shape, tokens, running, machine)
+        if found is None:
+            continue
+        try:
+            options = replace(
+                _options(shape, found, gpu_layers), threads=threads, state_folder=state_folder
+            )
+            engine = LlamaEngine(choice.path, choice.model, options, choice.layout)
+        except (NotLoaded, OutOfMemory) as error:
+            failed = failed or error  # the file itself may be at fault: then no rung will help
+            continue
+        if tokens < wanted:
+            say(f"{choice.model}: a context of {wanted:,} tokens does not fit; it has {tokens:,}")
+        return engine
+    raise failed or plan.too_little(choice.path.name, shape, running, machine)
+
+
+def plan_of(choice: Choice, room_tokens: int, gpu_layers: int, kv_type: str) -> Plan:
+    """What `load` would do here and now, from the header alone. Raises EngineError."""
+    shape = of_header(read_header(choice.path))
+    wanted = wanted_tokens(shape, choice, room_tokens, NO_LIMIT)
+    running, machine = running_of(shape, kv_type), this_machine(gpu_layers)
+    found = plan.choose(shape, wanted, running, machine)
+    if found is None:
+        raise plan.too_little(choice.path.name, shape, running, machine)
+    return found
+
+
+def wanted_tokens(shape: Shape, choice: Choice, room_tokens: int, most_tokens: int) -> int:
+    """The context to try first: within what the model can at all."""
+    usual = min(DEFAULT_CONTEXT_TOKENS, shape.native_tokens)
+    possible = max(shape.native_tokens, choice.extended_context)
+    return min(max(room_tokens, usual), most_tokens, possible)
+
+
+def running_of(shape: Shape, kv_type: str) -> Running:
+    """How a context of a model is run here."""
+    return Running(
+        MOE_BATCH_TOKENS if shape.is_moe else DENSE_BATCH_TOKENS,
         kv_type,
-        MOE_BATCH_TOKENS if is_moe else DENSE_BATCH_TOKENS,
-        psutil.virtual_memory().available,
+        slots=len(Slot),
+        shared=False,
+        checkpoints=CHECKPOINTS if shape.is_hybrid else 0,
     )
-    options = LoadOptions(
-        fitting.context_tokens,
-        header.context_length,
-        memory.yarn_factor(header, fitting.context_tokens),
-        threads,
-        gpu_layers,
-        kv_type,
-        is_moe,
+
+
+def this_machine(gpu_layers: int) -> Machine:
+    """What is free now. Without layers for it, a GPU does not count."""
+    vram = gpu_free_bytes() if gpu_layers else 0
+    unified = sys.platform == "darwin" and vram > 0
+    return Machine(psutil.virtual_memory().available, vram, unified)
+
+
+def _options(shape: Shape, found: Plan, gpu_layers: int) -> LoadOptions:
+    """A plan in the words of the engine. Layers that the user asks for by number are given."""
+    return LoadOptions(
+        context_tokens=found.context_tokens,
+        native_tokens=shape.native_tokens,
+        yarn_factor=memory.yarn_factor(shape.native_tokens, found.context_tokens),
+        gpu_layers=gpu_layers if gpu_layers > 0 else found.placement.gpu_layers,
+        kv_type=found.running.kv_type,
+        is_moe=shape.is_moe,
+        is_hybrid=shape.is_hybrid,
+        overrides=found.placement.overrides,
     )
-    return LlamaEngine(choice.path, choice.model, options, choice.layout)
 
 
 def _choice(row: Model, path: Path) -> Choice:

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a context costs in memory, from a model file's header alone, and what fits.
+"""What a model and its context cost in memory.
 
-In: a `Header`, tokens, bytes that are free. Out: bytes, or the context that fits. Loads nothing.
+In: a `Shape`, tokens, how the context is run. Out: bytes. Loads nothing and knows no machine; what
+fits where is decided in `plan.py`. Measured against the memory of real processes:
+`python -m tests.bench.bench_memory`.
 """
 
 from __future__ import annotations
@@ -9,75 +11,92 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from engine.types import OutOfMemory
-
 if TYPE_CHECKING:
-    from engine.gguf import Header
+    from engine.shape import Shape
 
-LADDER_TOKENS = (
-    *(1_048_576, 524_288),  # with YaRN only, for models of 262,144
-    *(262_144, 131_072, 65_536, 32_768, 16_384, 8_192, 4_096, 2_048),
-)
-KV_BYTES = {"f16": 2.0, "q8_0": 34 / 32}  # an element; q8_0 is 32 bytes and a scale of two
-RUNTIME_BYTES = 150 << 20  # the library, its graph and the vocabulary; measured with the 0.5B
-SCORE_BYTES = 4  # attention scores are f32: heads x context x batch, without flash attention
+F16, Q8_0 = "f16", "q8_0"
+KV_BYTES = {F16: 2.0, Q8_0: 34 / 32}  # an element; q8_0 is 32 bytes and a scale of two
+Q8_0_BLOCK = 32  # elements that share a scale: a head must be a multiple
+F32_BYTES = 4
+PROCESS_BYTES = 50 << 20  # Python, our modules, the library and its threads; measured
+# A token and its merge in llama.cpp's tables: 62 MiB for Qwen's 151,936, measured
+VOCABULARY_BYTES = 430
+# A micro-batch passes through a layer as the gate, the other half and their product.
+FEED_FORWARD_COPIES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """How a context is run. Its tokens are shared by all slots, or split evenly among them."""
+
+    batch_tokens: int
+    kv_type: str = F16
+    slots: int = 1
+    shared: bool = True
+    checkpoints: int = 0  # saved states a slot, in hybrids only
+    repacked: bool = False  # weights in a second form for this processor
+
+    def total_tokens(self, deep_tokens: int) -> int:
+        """Tokens of the whole context where each slot may be so deep."""
+        return deep_tokens if self.shared else deep_tokens * self.slots
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
     """Bytes that a model takes at one context. `weights` are mapped from the file."""
 
-    context_tokens: int
+    total_tokens: int
     weights: int
     kv: int
-    buffers: int
+    state: int
+    compute: int
+    process: int
 
     @property
     def total(self) -> int:
-        return self.weights + self.kv + self.buffers
+        return self.weights + self.kv + self.state + self.compute + self.process
 
 
-def estimate(header: Header, context_tokens: int, kv_type: str, batch_tokens: int) -> Estimate:
-    """What the model of `header` takes with a context of so many tokens."""
-    kv_token = kv_bytes_per_token(header, kv_type)
-    scores = header.head_count * context_tokens * batch_tokens * SCORE_BYTES
-    logits = header.vocabulary_tokens * batch_tokens * SCORE_BYTES
-    buffers = RUNTIME_BYTES + logits + (scores if kv_type == "f16" else 0)
-    return Estimate(context_tokens, header.file_bytes, int(kv_token * context_tokens), buffers)
+def estimate(shape: Shape, total_tokens: int, running: Running) -> Estimate:
+    """What a model takes with so many tokens of context, in all slots together, when it is full."""
+    return Estimate(
+        total_tokens=total_tokens,
+        weights=shape.weights + (shape.repackable if running.repacked else 0),
+        kv=int(kv_bytes_per_token(shape, running.kv_type) * total_tokens),
+        state=shape.state_bytes * running.slots * (1 + running.checkpoints),
+        compute=_compute(shape, total_tokens, running),
+        process=PROCESS_BYTES + shape.vocabulary * VOCABULARY_BYTES,
+    )
 
 
-def kv_bytes_per_token(header: Header, kv_type: str) -> float:
-    """Bytes of keys and values a token; in a hybrid only the full-attention layers have them."""
-    layers = -(-header.block_count // header.full_attention_interval)
-    width = header.head_count_kv * (header.key_length + header.value_length)
-    return layers * width * KV_BYTES[kv_type]
+def kv_bytes_per_token(shape: Shape, kv_type: str) -> float:
+    """Bytes of keys and values a token, over all layers that keep them."""
+    width = shape.kv_heads * (shape.key_width + shape.value_width)
+    return shape.attention_layers * width * KV_BYTES[kv_type]
 
 
-def yarn_factor(header: Header, context_tokens: int) -> int:
+def may_quantise(shape: Shape) -> bool:
+    """Whether keys and values may be q8_0: heads of other widths are refused by llama.cpp."""
+    return shape.key_width % Q8_0_BLOCK == 0 and shape.value_width % Q8_0_BLOCK == 0
+
+
+def yarn_factor(native_tokens: int, context_tokens: int) -> int:
     """By how much YaRN has to stretch the model's positions for a context, 1 for not at all.
 
     A power of two, as model cards have it and as floats hold it exactly. Stretching costs quality
     in short prompts, so it is the smallest that will do, and none within the native window.
     """
     factor = 1
-    while header.context_length * factor < context_tokens:
+    while native_tokens * factor < context_tokens:
         factor *= 2
     return factor
 
 
-def largest_context(
-    header: Header, wanted_tokens: int, kv_type: str, batch_tokens: int, free_bytes: int
-) -> Estimate:
-    """The wanted context if it fits, else the highest rung of the ladder that does.
-
-    Raises OutOfMemory when not even the lowest rung fits.
-    """
-    rungs = [wanted_tokens, *(rung for rung in LADDER_TOKENS if rung < wanted_tokens)]
-    for rung in rungs:
-        need = estimate(header, rung, kv_type, batch_tokens)
-        if need.total <= free_bytes:
-            return need
-    raise OutOfMemory(
-        f"{header.path.name} needs {need.total / 1e9:.1f} GB at a context of {rung:,} tokens and "
-        f"{free_bytes / 1e9:.1f} GB are free; choose a smaller model: ghostwright models list"
-    )
+def _compute(shape: Shape, total_tokens: int, running: Running) -> int:
+    """The graph's buffers: attention scores, their mask, what passes through a layer, logits."""
+    seen = total_tokens if running.shared else total_tokens // running.slots
+    scored = 0 if running.kv_type == Q8_0 else shape.heads  # flash attention keeps no scores
+    attention = (scored + 1) * seen
+    passing = 2 * shape.width + FEED_FORWARD_COPIES * shape.feed_forward
+    logits = shape.vocabulary * running.slots
+    return ((attention + passing) * running.batch_tokens + logits) * F32_BYTES

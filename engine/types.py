@@ -7,15 +7,24 @@ This room knows no LSP, no repository and no clock but the engine's own. It impo
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
 Role = Literal["header", "definition", "journal", "analogy", "prefix", "suffix"]
 StoppedBy = Literal["end", "length", "listener", "cancelled"]
+
+
+class Slot(enum.IntEnum):
+    """Two states of one model. Neither evicts the other; each may be as deep as the context."""
+
+    KEYSTROKE = 0  # what the next suggestion needs
+    DEEP = 1  # refactors and questions: grows while the user is idle
 
 
 class EngineError(Exception):
@@ -24,6 +33,7 @@ class EngineError(Exception):
     EngineError
     |- ModelNotFound     no file at that path, no such catalogue row, not downloaded yet
     |- ModelRejected     the file is not a model we can run (HTML, truncated, unknown architecture)
+    |  |- NotLoaded      llama.cpp gave up on it: a bad file, or too little memory
     |- FetchFailed       no network, no disk, wrong hash
     |- OutOfMemory       it does not fit, even at the smallest context
     |- RequestRejected   the engine refused this prompt (too long, invalid)
@@ -36,6 +46,10 @@ class ModelNotFound(EngineError):
 
 class ModelRejected(EngineError):
     """A file that is no model, a damaged one, or one of an architecture that we cannot run."""
+
+
+class NotLoaded(ModelRejected):
+    """llama.cpp gave up on a file that looks sound. It does not say whether memory was short."""
 
 
 class FetchFailed(EngineError):
@@ -108,6 +122,11 @@ class Usage:
     ttft_ms: float = 0.0  # from the call to the first token
     total_ms: float = 0.0
 
+    @property
+    def cut_short(self) -> bool:
+        """Whether a cancel came before the prompt was read to its end."""
+        return self.cached_tokens + self.evaluated_tokens < self.prompt_tokens
+
 
 @dataclass(frozen=True, slots=True)
 class Completion:
@@ -123,10 +142,11 @@ class EngineInfo:
     """What the rest of the program may know of a loaded model."""
 
     model: str  # catalogue id, or the file's name
-    context_tokens: int  # the window this engine was loaded with
+    context_tokens: int  # the window this engine was loaded with, of each slot
     prefill_per_s: float  # measured when it was loaded, tokens a second
     decode_per_s: float
     layout: str  # the name of a layout that its vocabulary has
+    state_format: str = ""  # build and settings: a saved state of any other is of no use
 
 
 class Engine(Protocol):
@@ -147,6 +167,7 @@ class Engine(Protocol):
         sampling: Sampling,
         cancel: threading.Event,
         listener: Callable[[str], bool],
+        slot: Slot = Slot.KEYSTROKE,
     ) -> Completion:
         """Write after the prompt.
 
@@ -155,7 +176,29 @@ class Engine(Protocol):
         the next micro-batch while reading. Raises RequestRejected.
         """
 
-    def warm(self, prompt: Prompt, cancel: threading.Event) -> Usage:
-        """Read a prompt so that it is resident, write nothing. What a cancel cuts short stays."""
+    def warm(self, prompt: Prompt, cancel: threading.Event, slot: Slot = Slot.KEYSTROKE) -> Usage:
+        """Read a prompt so that it is resident, write nothing. What a cancel cuts short stays.
+
+        `Usage.cut_short` tells; to ask again for the same prompt goes on where it was left.
+        """
+
+    def resident(self, slot: Slot = Slot.KEYSTROKE) -> Sequence[int]:
+        """The tokens whose state the slot holds, prompt and answer. From any thread."""
+
+    def save(self, slot: Slot, path: Path) -> Sequence[int]:
+        """Write a slot's state to `path`, a new file in the state folder; returns its tokens.
+
+        Raises RequestRejected, and leaves no file, where that cannot be done.
+        """
+
+    def restore(self, slot: Slot, path: Path, token_ids: Sequence[int]) -> None:
+        """Put a saved state into a slot; `token_ids` are what `save` returned for it.
+
+        The file goes to native code: check that it is what was written. Raises RequestRejected,
+        with the slot empty, where it is not for this engine.
+        """
+
+    def forget(self, slot: Slot) -> None:
+        """Drop a slot's state: a file whose text may be in it is excluded now."""
 
     def close(self) -> None: ...

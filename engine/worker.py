@@ -3,6 +3,8 @@
 
 Knows the seam, not what is behind it, and nothing of what a job is for. A running job that gives
 way (a warm-up) is cancelled when a more urgent one arrives; what it has read stays in the engine.
+Its future tells (`Usage.cut_short`; cancelled if it had not begun), and whoever still wants it asks
+again: by then the user may have moved on, and something else is worth reading.
 """
 
 from __future__ import annotations

@@ -38,6 +38,8 @@ COMMANDS = {
     "index": "read a repository into its index and say what is in it",
     "symbols": "definitions by name: exact, by prefix, by letters",
     "references": "where a name is used",
+    "trace": "a commit's change, or a function, as keystrokes",
+    "replay": "type a trace into the real server and report what it did",
     "doctor": "check the environment, line by line",
 }
 

@@ -100,11 +100,16 @@ class Decode:
     def may_serve(self, place: Place) -> bool:
         """Whether its text, as far as it is known, goes on where `place` is."""
         typed = self.typed(place)
-        if typed is None or self.failed:
+        if typed is None or self.failed or self.given_up:
             return False
         if self.outcome.done():
             return self.raw.startswith(typed) and bool(self.raw[len(typed) :].strip())
         return self.raw.startswith(typed) or typed.startswith(self.raw)
+
+    @property
+    def given_up(self) -> bool:
+        """Cancelled while it runs: it will bring no more."""
+        return self.job is not None and self.job.cancel.is_set() and not self.outcome.done()
 
     @property
     def failed(self) -> bool:
@@ -199,7 +204,7 @@ class Scheduler:
     async def follow(self, decode: Decode, place: Place, deadline_s: float) -> str:
         """The raw text of a decode beyond what was typed, whole or as far as it got in time.
 
-        Raises Superseded, Diverged, or the engine's own error.
+        Raises Superseded, Diverged (also where others have given it up), or the engine's own error.
         """
         typed = decode.typed(place)
         assert typed is not None
@@ -257,7 +262,7 @@ class Scheduler:
 def _raise_failure(decode: Decode) -> NoReturn:
     if not decode.outcome.cancelled():
         decode.outcome.result()  # raises the engine's own error, if there was one
-    raise Superseded(SUPERSEDED)
+    raise Diverged(DIVERGED)
 
 
 def _whole_lines(text: str) -> str:

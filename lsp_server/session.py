@@ -7,6 +7,7 @@ the answer whether a document may be completed at all. Knows no protocol.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,9 +21,11 @@ from indexer.policy import Policy
 from lsp_server import guard
 from lsp_server.documents import Documents
 from lsp_server.indexing import Indexing
+from lsp_server.residence import Residence
 from lsp_server.schedule import NoText, Scheduler
 from lsp_server.settings import ADAPTIVE
 from lsp_server.surroundings import Surroundings
+from lsp_server.warming import Warming
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
     from lsp_server.settings import Settings
 
 State = Literal["starting", "indexing", "loading", "ready", "busy", "paused", "no-model", "error"]
+SAVE_AT_END_S = 1.0  # the editor waits two seconds for us
 SELF_DEBOUNCING = ("lsp4ij", "intellij", "jetbrains")  # clients that wait themselves (300 ms)
 
 _log = logging.getLogger(__name__)
@@ -67,6 +71,9 @@ class Session:
         self._roots = tuple(root.resolve() for root in roots)
         self.indexing = Indexing(self._roots, settings.exclude)
         self.surroundings = Surroundings()
+        self.residence = Residence(self)
+        self.warming = Warming(self)
+        self.model_known = asyncio.Event()  # loaded, or known that it cannot be
         self._policies: dict[Path, Policy] = {}
         self._on_status = on_status
         self._tokens: Tokens | None = None
@@ -88,6 +95,7 @@ class Session:
     def loaded(self) -> None:
         """Call once `worker.ready` is done."""
         assert self.worker is not None
+        self.model_known.set()
         error = self.worker.ready.exception()
         if error is None:
             info = self.worker.ready.result().info
@@ -113,11 +121,13 @@ class Session:
         self.settings = settings
         self._policies.clear()
         self.surroundings.forget()
+        self.residence.purge()
         self.indexing.exclude(settings.exclude)
         self.scheduler.forget()
 
     def close(self) -> None:
         """Let go of index and model. Native code that does not return is left to the end."""
+        self.residence.save_now(SAVE_AT_END_S)
         self.indexing.close()
         if self.worker is not None and not self.worker.close():
             _log.warning("the engine did not stop in time")
@@ -143,14 +153,17 @@ class Session:
         settings = self.settings
         choice = loading.choose(settings.model, settings.modelPath)
         self._tokens = None
-        return loading.load(
+        engine = loading.load(
             choice,
             room_tokens=settings.contextTokens + settings.maxSuggestionTokens,
             most_tokens=most_tokens,
             threads=settings.threads,
             gpu_layers=settings.gpuLayers,
             kv_type=settings.kvType,
+            state_folder=self.residence.folder(),
         )
+        self.residence.restore(engine, choice)
+        return engine
 
     def _set(self, status: Status) -> None:
         if status != self.status:
@@ -172,6 +185,15 @@ class Session:
         decision = self._policy(document.path).decide(document.path)
         if not decision.allowed:
             raise NoText(f"{document.path.name} is not read: {guard.in_words(decision.reason)}")
+
+    def may_read(self, path: Path) -> bool:
+        """Whether text of this file may be read by a model."""
+        return self._policy(path).decide(path).allowed
+
+    @property
+    def roots(self) -> tuple[Path, ...]:
+        """The workspace's folders, resolved."""
+        return self._roots
 
     def shown_path(self, document: Document) -> str:
         """The path as the model is shown it: relative to its root, with forward slashes."""

@@ -47,11 +47,13 @@ class _Choice:
     complete: bool
     pieces: tuple[Excerpt, ...]
 
-    def serves(self, snapshot: Snapshot, here: Home, budget: int) -> bool:
+    def serves(self, snapshot: Snapshot, here: Home, budget: int, *, anew: bool) -> bool:
         """Whether it may stay for another place and budget."""
         near = abs(self.budget - budget) <= BUDGET_SLACK * self.budget
+        if not near or self.root != snapshot.root or self.home.path != here.path:
+            return False
         known = self.complete or not snapshot.report.complete
-        return near and known and self.root == snapshot.root and self.home.holds(here)
+        return not anew or (known and self.home.holds(here))
 
 
 class Surroundings:
@@ -62,12 +64,22 @@ class Surroundings:
         self._visits: deque[tuple[str, Home]] = deque(maxlen=VISITS_MAX)
 
     def parts(
-        self, snapshot: Snapshot, spot: Spot, budget: int, count: Callable[[str], int]
+        self,
+        snapshot: Snapshot,
+        spot: Spot,
+        budget: int,
+        count: Callable[[str], int],
+        *,
+        anew: bool = True,
     ) -> tuple[Part, ...]:
-        """Parts of at most `budget` tokens, the same as before wherever that will do."""
+        """Parts of at most `budget` tokens, the same as before wherever that will do.
+
+        Unless `anew`, those of another function of the same file will do, too: there is no time to
+        read others.
+        """
         here = home(snapshot, spot.path, spot.lines, spot.line)
         choice = self._choice
-        if choice is None or not choice.serves(snapshot, here, budget):
+        if choice is None or not choice.serves(snapshot, here, budget, anew=anew):
             choice = self._choice = self._chosen(snapshot, spot, here, budget, count)
         return tuple(map(_part, choice.pieces))
 

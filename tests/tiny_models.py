@@ -1,30 +1,37 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes small GGUF files for tests: random weights of a real shape, and the upcycled MoE.
+"""Writes small GGUF files of every architecture of the catalogue: random weights of a real shape.
 
-In: a path (and for upcycling a dense model). Out: a file that llama.cpp loads. The random files
-have a real byte-level vocabulary with Qwen's special tokens, so that prompts, fill-in-the-middle
-ids and cancels go the way of a real model; what they say is noise.
+In: a path and an architecture. Out: a file of some hundred KB that llama.cpp loads. It has a real
+byte-level vocabulary with the special tokens of its family, so that prompts, fill-in-the-middle ids
+and cancels go the way of a real model. What it says is noise, and never a special token: it ends
+where it is told to. Which tensors a layer has is told by `tiny_layers`.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import gguf
-import numpy as np
+
+from tests import tiny_layers
+from tests.tiny_layers import (
+    FFN_WIDTH,
+    HEAD_WIDTH,
+    HEADS,
+    KV_HEADS,
+    WIDTH,
+    Experts,
+    Weights,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
-    from numpy.typing import NDArray
-
 LAYERS = 2
-WIDTH = 64
-HEADS, KV_HEADS, HEAD_WIDTH = 4, 2, 16
-FFN_WIDTH = 96
-EXPERT_WIDTH = 32
+HYBRID_LAYERS = 4  # the fourth has full attention
 CONTEXT_TOKENS = 2048
-WEIGHT_SPREAD = 0.2  # wide enough that greedy output depends on the prompt
 
 SPECIAL_TOKENS = (
     "<|endoftext|>",
@@ -38,104 +45,144 @@ SPECIAL_TOKENS = (
     "<|file_sep|>",
 )
 TOOL_TOKENS = ("<tool_call>", "</tool_call>")  # user-defined in the real vocabulary
+THINK_TOKENS = ("<think>", "</think>")  # user-defined too; of Qwen3 and later
+KIMI_TOKENS = (
+    "[BOS]",
+    "[EOS]",
+    "<|im_end|>",
+    "<|im_user|>",
+    "<|im_assistant|>",
+    "[EOT]",
+    "<|im_system|>",
+    "<|tool_calls_section_begin|>",
+    "<|tool_calls_section_end|>",
+    "<|tool_call_begin|>",
+    "<|tool_call_argument_begin|>",
+    "<|tool_call_end|>",
+    "<|im_middle|>",
+    "[UNK]",
+    "[PAD]",
+)
 MERGES = ("i n", "Ġ Ġ", "ĠĠ ĠĠ", "r e", "e r", "d e", "de f", "re t", "s e", "se l", "sel f")
 
 
+@dataclass(frozen=True, slots=True)
+class Family:
+    """What is particular to an architecture. `pre`: how text is cut before its bytes are merged."""
+
+    add_layer: Callable[[Weights, int, Experts], None]
+    add_shape: Callable[[gguf.GGUFWriter], None] | None = None
+    routed: bool = True
+    layers: int = LAYERS
+    pre: str = "qwen2"
+
+
+FAMILIES = {
+    "qwen2": Family(tiny_layers.add_qwen2, routed=False),
+    "qwen2moe": Family(tiny_layers.add_qwen2moe, tiny_layers.add_shared_shape),
+    "qwen3moe": Family(tiny_layers.add_qwen3moe),
+    "qwen3next": Family(
+        tiny_layers.add_qwen3next, tiny_layers.add_qwen3next_shape, layers=HYBRID_LAYERS
+    ),
+    "qwen35": Family(
+        tiny_layers.add_qwen35,
+        tiny_layers.add_qwen35_shape,
+        routed=False,
+        layers=HYBRID_LAYERS,
+        pre="qwen35",
+    ),
+    "qwen35moe": Family(
+        tiny_layers.add_qwen35moe,
+        tiny_layers.add_qwen35moe_shape,
+        layers=HYBRID_LAYERS,
+        pre="qwen35",
+    ),
+    "deepseek2": Family(tiny_layers.add_deepseek2, tiny_layers.add_deepseek2_shape, pre="kimi-k2"),
+}
+HYBRIDS = tuple(name for name, family in FAMILIES.items() if family.layers == HYBRID_LAYERS)
+
+
 def write_tiny(
-    path: Path, arch: str = "qwen3moe", *, experts: int = 8, experts_used: int = 2, seed: int = 1
+    path: Path,
+    arch: str = "qwen3moe",
+    *,
+    experts: int = 8,
+    experts_used: int = 2,
+    seed: int = 1,
+    context_tokens: int = 0,
 ) -> Path:
-    """A random model of two layers in some 600 KB. `arch` is qwen3moe or qwen2 (dense)."""
+    """A random model of an architecture of FAMILIES, trained for a window of `context_tokens`.
+
+    `deepseek2` is Kimi K2: latent attention, Kimi's tokens. Without a window: CONTEXT_TOKENS.
+    """
+    family = FAMILIES[arch]
+    mixture = Experts(experts, experts_used)
     writer = gguf.GGUFWriter(path, arch)
-    _add_shape(writer)
-    if arch == "qwen3moe":
-        writer.add_expert_count(experts)
-        writer.add_expert_used_count(experts_used)
-        writer.add_expert_feed_forward_length(EXPERT_WIDTH)
+    _add_shape(writer, family.layers, context_tokens or CONTEXT_TOKENS)
+    if family.routed:
+        tiny_layers.add_experts_shape(writer, mixture)
+    if family.add_shape:
+        family.add_shape(writer)
     vocabulary = _add_vocabulary(writer)
-    weights = _Weights(writer, seed)
+    weights = Weights(writer, seed)
     weights.add("token_embd.weight", vocabulary, WIDTH)
     weights.add_norm("output_norm.weight", WIDTH)
-    weights.add("output.weight", vocabulary, WIDTH)
-    for layer in range(LAYERS):
-        if arch == "qwen3moe":
-            weights.add_moe_layer(f"blk.{layer}", experts)
-        else:
-            weights.add_dense_layer(f"blk.{layer}")
+    weights.add_with_zeros("output.weight", sum(map(len, marks(arch))), vocabulary, WIDTH)
+    for layer in range(family.layers):
+        family.add_layer(weights, layer, mixture)
     _write_out(writer)
     return path
 
 
-class _Weights:
-    """Adds random tensors; shapes are (rows, columns) as numpy has them."""
-
-    def __init__(self, writer: gguf.GGUFWriter, seed: int) -> None:
-        self._writer = writer
-        self._random = np.random.default_rng(seed)
-
-    def add(self, name: str, *shape: int) -> None:
-        values = self._random.normal(0.0, WEIGHT_SPREAD, shape)
-        self._writer.add_tensor(name, values.astype(np.float32))
-
-    def add_norm(self, name: str, width: int) -> None:
-        self._writer.add_tensor(name, np.ones(width, dtype=np.float32))
-
-    def add_moe_layer(self, block: str, experts: int) -> None:
-        self._add_attention(block)
-        self.add_norm(f"{block}.attn_q_norm.weight", HEAD_WIDTH)
-        self.add_norm(f"{block}.attn_k_norm.weight", HEAD_WIDTH)
-        self.add(f"{block}.ffn_gate_inp.weight", experts, WIDTH)
-        self.add(f"{block}.ffn_gate_exps.weight", experts, EXPERT_WIDTH, WIDTH)
-        self.add(f"{block}.ffn_up_exps.weight", experts, EXPERT_WIDTH, WIDTH)
-        self.add(f"{block}.ffn_down_exps.weight", experts, WIDTH, EXPERT_WIDTH)
-
-    def add_dense_layer(self, block: str) -> None:
-        self._add_attention(block)
-        for name, rows in (("q", HEADS), ("k", KV_HEADS), ("v", KV_HEADS)):
-            self.add(f"{block}.attn_{name}.bias", rows * HEAD_WIDTH)
-        self.add(f"{block}.ffn_gate.weight", FFN_WIDTH, WIDTH)
-        self.add(f"{block}.ffn_up.weight", FFN_WIDTH, WIDTH)
-        self.add(f"{block}.ffn_down.weight", WIDTH, FFN_WIDTH)
-
-    def _add_attention(self, block: str) -> None:
-        self.add_norm(f"{block}.attn_norm.weight", WIDTH)
-        self.add(f"{block}.attn_q.weight", HEADS * HEAD_WIDTH, WIDTH)
-        self.add(f"{block}.attn_k.weight", KV_HEADS * HEAD_WIDTH, WIDTH)
-        self.add(f"{block}.attn_v.weight", KV_HEADS * HEAD_WIDTH, WIDTH)
-        self.add(f"{block}.attn_output.weight", WIDTH, HEADS * HEAD_WIDTH)
-        self.add_norm(f"{block}.ffn_norm.weight", WIDTH)
-
-
-def _add_shape(writer: gguf.GGUFWriter) -> None:
+def _add_shape(writer: gguf.GGUFWriter, layers: int, context_tokens: int) -> None:
     writer.add_name("tiny random model")
-    writer.add_context_length(CONTEXT_TOKENS)
-    writer.add_block_count(LAYERS)
+    writer.add_context_length(context_tokens)
+    writer.add_block_count(layers)
     writer.add_embedding_length(WIDTH)
     writer.add_feed_forward_length(FFN_WIDTH)
     writer.add_head_count(HEADS)
-    writer.add_head_count_kv(KV_HEADS)
-    writer.add_key_length(HEAD_WIDTH)
-    writer.add_value_length(HEAD_WIDTH)
     writer.add_rope_freq_base(1_000_000.0)
     writer.add_layer_norm_rms_eps(1e-6)
+    if writer.arch == "deepseek2":  # its heads share one latent key
+        tiny_layers.add_own_yarn(writer, context_tokens)
+    else:
+        writer.add_head_count_kv(KV_HEADS)
+        writer.add_key_length(HEAD_WIDTH)
+        writer.add_value_length(HEAD_WIDTH)
 
 
-def _add_vocabulary(writer: gguf.GGUFWriter) -> int:
-    """Bytes, a few merges, special tokens. Returns how many tokens there are."""
+def marks(arch: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The special tokens of an architecture's family: control tokens, user-defined ones."""
+    if arch == "deepseek2":
+        return KIMI_TOKENS, ()
+    thinks = arch.startswith("qwen3")
+    return SPECIAL_TOKENS, TOOL_TOKENS + (THINK_TOKENS if thinks else ())
+
+
+def _add_vocabulary(writer: gguf.GGUFWriter, least_tokens: int = 0) -> int:
+    """Bytes, a few merges, words of no use up to `least_tokens`, and special tokens.
+
+    Returns how many tokens there are.
+    """
+    control, defined = marks(writer.arch)
     plain = [*_byte_tokens(), *(merge.replace(" ", "") for merge in MERGES)]
-    tokens = [*plain, *SPECIAL_TOKENS, *TOOL_TOKENS]
+    missing = least_tokens - len(plain) - len(control) - len(defined)
+    plain += [f"unused {n}" for n in range(missing)]
+    tokens = [*plain, *control, *defined]
     kinds = [
         *[gguf.TokenType.NORMAL] * len(plain),
-        *[gguf.TokenType.CONTROL] * len(SPECIAL_TOKENS),
-        *[gguf.TokenType.USER_DEFINED] * len(TOOL_TOKENS),
+        *[gguf.TokenType.CONTROL] * len(control),
+        *[gguf.TokenType.USER_DEFINED] * len(defined),
     ]
     writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("qwen2")
+    writer.add_tokenizer_pre(FAMILIES[writer.arch].pre)
     writer.add_token_list(tokens)
     writer.add_token_types(kinds)
     writer.add_token_merges(list(MERGES))
+    first = control[0]  # <|endoftext|> or [BOS]
     writer.add_eos_token_id(tokens.index("<|im_end|>"))
-    writer.add_bos_token_id(tokens.index("<|endoftext|>"))
-    writer.add_pad_token_id(tokens.index("<|endoftext|>"))
+    writer.add_bos_token_id(tokens.index(first))
+    writer.add_pad_token_id(tokens.index("[PAD]" if "[PAD]" in control else first))
     writer.add_add_bos_token(False)
     return len(tokens)
 
@@ -152,113 +199,3 @@ def _write_out(writer: gguf.GGUFWriter) -> None:
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
-
-
-SLICES = 8  # experts that one dense feed-forward layer is cut into; all of them are active
-SHARED_WIDTH = 32  # of the shared expert, which qwen2moe requires and which adds nothing here
-ROUTED_TYPE = gguf.GGMLQuantizationType.Q8_0
-
-
-def write_upcycled_moe(dense_path: Path, out_path: Path) -> Path:
-    """Turn a dense qwen2 file into a qwen2moe that computes the same, in about a minute.
-
-    Each feed-forward layer becomes `SLICES` experts, all active. With a router of zeros each gets
-    the weight 1 / SLICES, so `ffn_down` is multiplied by SLICES. Weights are written as Q8_0.
-    """
-    reader = gguf.GGUFReader(dense_path)
-    writer = gguf.GGUFWriter(out_path, "qwen2moe")
-    _copy_metadata(reader, writer)
-    writer.add_expert_count(SLICES)
-    writer.add_expert_used_count(SLICES)
-    writer.add_expert_feed_forward_length(_ffn_width(reader) // SLICES)
-    writer.add_expert_shared_feed_forward_length(SHARED_WIDTH)
-    planned = [_Planned(tensor) for tensor in reader.tensors]
-    layers = sum(1 for tensor in reader.tensors if tensor.name.endswith(".ffn_gate.weight"))
-    extra = _router_tensors(layers, int(reader.tensors[0].shape[0]))
-    for plan in planned:
-        plan.announce(writer)
-    for name, values in extra.items():
-        writer.add_tensor_info(name, values.shape, values.dtype, values.nbytes)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_ti_data_to_file()
-    for plan in planned:  # one tensor at a time: the whole model never lies in memory
-        writer.write_tensor_data(plan.values())
-    for values in extra.values():
-        writer.write_tensor_data(values)
-    writer.close()
-    return out_path
-
-
-class _Planned:
-    """One tensor of the dense file, and how it is written to the new one."""
-
-    def __init__(self, tensor: gguf.ReaderTensor) -> None:
-        self._tensor = tensor
-        self._kind = next((k for k in ("gate", "up", "down") if f".ffn_{k}." in tensor.name), "")
-        self._keep = tensor.tensor_type == gguf.GGMLQuantizationType.F32
-
-    def announce(self, writer: gguf.GGUFWriter) -> None:
-        """Shape, type and size; the values follow later in the same order."""
-        name = self._tensor.name.replace(".weight", "_exps.weight") if self._kind else None
-        shape = self._shape()
-        kind = gguf.GGMLQuantizationType.F32 if self._keep else ROUTED_TYPE
-        block, size = gguf.GGML_QUANT_SIZES[kind]
-        writer.add_tensor_info(
-            name or self._tensor.name,
-            gguf.quant_shape_to_byte_shape(shape, kind) if not self._keep else shape,
-            np.dtype(np.float32) if self._keep else np.dtype(np.uint8),
-            int(np.prod(shape)) // block * size,
-            raw_dtype=None if self._keep else kind,
-        )
-
-    def values(self) -> NDArray[np.generic]:
-        """The weights, sliced where they are an expert's, and quantised."""
-        full = gguf.dequantize(self._tensor.data, self._tensor.tensor_type)
-        if self._kind == "down":
-            width, ffn = full.shape
-            full = full.reshape(width, SLICES, ffn // SLICES).transpose(1, 0, 2) * SLICES
-        elif self._kind:
-            full = full.reshape(self._shape())
-        full = np.ascontiguousarray(full, dtype=np.float32)
-        return full if self._keep else gguf.quantize(full, ROUTED_TYPE)
-
-    def _shape(self) -> tuple[int, ...]:
-        shape = tuple(int(n) for n in reversed(self._tensor.shape))
-        if not self._kind:
-            return shape
-        rows, columns = shape
-        if self._kind == "down":
-            return (SLICES, rows, columns // SLICES)
-        return (SLICES, rows // SLICES, columns)
-
-
-def _router_tensors(layers: int, width: int) -> dict[str, NDArray[np.float32]]:
-    """Routers of zeros, and shared experts that add nothing.
-
-    The gate of the shared expert is small and random: all zeros gives NaN in llama.cpp.
-    """
-    random = np.random.default_rng(1)
-    extra: dict[str, NDArray[np.float32]] = {}
-    for layer in range(layers):
-        block = f"blk.{layer}"
-        gate = random.normal(0, 1e-3, (width,)).astype(np.float32)
-        extra[f"{block}.ffn_gate_inp.weight"] = np.zeros((SLICES, width), np.float32)
-        extra[f"{block}.ffn_gate_inp_shexp.weight"] = gate
-        extra[f"{block}.ffn_gate_shexp.weight"] = np.zeros((SHARED_WIDTH, width), np.float32)
-        extra[f"{block}.ffn_up_shexp.weight"] = np.zeros((SHARED_WIDTH, width), np.float32)
-        extra[f"{block}.ffn_down_shexp.weight"] = np.zeros((width, SHARED_WIDTH), np.float32)
-    return extra
-
-
-def _copy_metadata(reader: gguf.GGUFReader, writer: gguf.GGUFWriter) -> None:
-    for key, kept in reader.fields.items():
-        if key.startswith("GGUF.") or key in {"general.architecture", "general.file_type"}:
-            continue
-        new_key = key.replace("qwen2.", "qwen2moe.", 1) if key.startswith("qwen2.") else key
-        inner = kept.types[1] if len(kept.types) > 1 else None
-        writer.add_key_value(new_key, kept.contents(), kept.types[0], sub_type=inner)
-
-
-def _ffn_width(reader: gguf.GGUFReader) -> int:
-    return int(reader.fields["qwen2.feed_forward_length"].contents())

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from engine import load, memory
+from engine import load
 from engine.gguf import read_header
-from engine.llama import DENSE_BATCH_TOKENS, default_threads
+from engine.llama import default_threads
 from engine.places import cache_dir
 from engine.types import EngineError
 from indexer import languages
+from lsp_server.commands.setup import speed_in_words, try_model
 from lsp_server.settings import read_user_file, resolve, user_file
 
 if TYPE_CHECKING:
@@ -96,21 +97,18 @@ def _engine() -> Iterator[Line]:
 
 
 def _model() -> Iterator[Line]:
+    """What the model of the settings takes here, and what it does: it is loaded once for that."""
     settings, _ = resolve(read_user_file()[0])
     try:
         choice = load.choose(settings.model, settings.modelPath)
-        header = read_header(choice.path)
-        wanted = max(settings.contextTokens, load.DEFAULT_CONTEXT_TOKENS)
-        free = psutil.virtual_memory().available
-        fits = memory.largest_context(header, wanted, settings.kvType, DENSE_BATCH_TOKENS, free)
+        architecture = read_header(choice.path).architecture
+        report = try_model(choice, settings)
     except EngineError as error:
         yield Line("model", ok=False, detail=str(error))
         return
-    detail = (
-        f"{choice.model} ({header.architecture}), {fits.total / 1e9:.1f} GB at a context of "
-        f"{fits.context_tokens:,} tokens, {choice.path}"
-    )
+    detail = f"{choice.model} ({architecture}), {report['plan']}, {choice.path}"
     yield Line("model", ok=True, detail=detail)
+    yield Line("speed", ok=True, detail=speed_in_words(report))
 
 
 def _languages() -> Iterator[Line]:

@@ -1,25 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`ghostwright models list|pull ID|verify ID`."""
+"""`ghostwright models list|pull ID|verify ID|plan ID`."""
 
 from __future__ import annotations
 
 import json
 import sys
+from argparse import ArgumentTypeError
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine import catalogue, fetch
 from engine.types import EngineError
+from lsp_server.commands import model_plan
+from lsp_server.settings import CONTEXT_LIMIT_TOKENS
 
 if TYPE_CHECKING:
     import argparse
 
     from engine.catalogue import Model
 
+LIMIT_GB = 1e6
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """One of three things to do, `list` by default."""
+    """One of four things to do."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION")
     actions.required = True
     listing = actions.add_parser("list", help="every model, and which are on this machine")
@@ -28,13 +33,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     pull.add_argument("--from", dest="local", type=Path, metavar="FILE", help="a file you have")
     verify = actions.add_parser("verify", help="read a model again and compare its hash")
     verify.add_argument("id", metavar="ID")
-    for action in (listing, pull, verify):
+    plan = actions.add_parser("plan", help="what of a model fits into memory, and where it goes")
+    plan.add_argument("id", metavar="ID|FILE")
+    plan.add_argument("--ram", type=_size, metavar="GB", help="memory for it, if not what is free")
+    plan.add_argument("--vram", type=_size, metavar="GB", help="memory of the GPU for it")
+    plan.add_argument("--context", type=_tokens, default=0, metavar="N", help="tokens wanted")
+    for action in (listing, pull, verify, plan):
         action.add_argument("--json", action="store_true")
 
 
 def run(args: argparse.Namespace) -> int:
     """Do it and print what came of it."""
-    return {"list": _list, "pull": _pull, "verify": _verify}[args.action](args)
+    return {"list": _list, "pull": _pull, "verify": _verify, "plan": _plan}[args.action](args)
 
 
 def _list(args: argparse.Namespace) -> int:
@@ -87,6 +97,30 @@ def pull(model: Model, local: Path | None = None) -> Path:
         return found
     with closing(fetch.ProgressBar()) as bar:
         return fetch.fetch(model, local=local, progress=bar)
+
+
+def _plan(args: argparse.Namespace) -> int:
+    given = model_plan.machine(args.ram, args.vram)
+    found = model_plan.report(model_plan.find(args.id), given, args.context)
+    print(json.dumps(found) if args.json else model_plan.in_words(found))
+    return 0
+
+
+def _size(text: str) -> float:
+    """Gigabytes, 0 and more."""
+    try:
+        size = float(text)
+    except ValueError:
+        size = -1.0
+    if not 0 <= size < LIMIT_GB:
+        raise ArgumentTypeError(f"{text} is not a number of gigabytes")
+    return size
+
+
+def _tokens(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) <= CONTEXT_LIMIT_TOKENS:
+        raise ArgumentTypeError(f"{text} is not a number of tokens up to {CONTEXT_LIMIT_TOKENS:,}")
+    return int(text)
 
 
 def _verify(args: argparse.Namespace) -> int:

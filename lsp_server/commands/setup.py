@@ -7,25 +7,29 @@ import json
 import re
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
 from engine import catalogue, load
 from engine.llama import default_threads
 from lsp_server.cli import Failed
+from lsp_server.commands.model_plan import in_short
 from lsp_server.commands.models import pull
+from lsp_server.prompting import budget_tokens
 from lsp_server.settings import Settings, read_user_file, resolve, user_file
 
 if TYPE_CHECKING:
     import argparse
 
     from engine.catalogue import Model
+    from engine.types import EngineInfo
 
 # Measured: 0.5B parameters are read at about 50 tokens a second and core, so that a core reads
 # about 25 billion parameters x tokens a second. Typing wants 60 tokens a second and more.
 CORE_B_PARAMETERS_TOKENS_PER_S = 25.0
 WANTED_TOKENS_PER_S = 45.0
+KEYSTROKE_S = 0.3  # within it an answer comes while the eye is still there
 MEMORY_SHARE = 0.7  # of all memory; the editor, the browser and the system need the rest
 
 
@@ -46,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
         _confirm()
     path = pull(model)
     settings, _ = resolve(read_user_file()[0])
-    report = _try(load.Choice(model.id, path, model.layout), settings)
+    report = try_model(load.Choice(model.id, path, model.layout, model.extended_context), settings)
     remember(model.id)
     print(json.dumps(report) if args.json else _sentence(report))
     return 0
@@ -88,14 +92,18 @@ def _confirm() -> None:
         raise Failed("nothing was fetched")
 
 
-def _try(choice: load.Choice, settings: Settings) -> dict[str, object]:
+def try_model(choice: load.Choice, settings: Settings) -> dict[str, Any]:
+    """Load a model once: what it takes, how fast it is, and what a keystroke may be for that."""
+    room = settings.contextTokens + settings.maxSuggestionTokens
+    planned = load.plan_of(choice, room, settings.gpuLayers, settings.kvType)
     started = time.perf_counter()
     engine = load.load(
         choice,
-        room_tokens=settings.contextTokens + settings.maxSuggestionTokens,
+        room_tokens=room,
         threads=settings.threads,
         gpu_layers=settings.gpuLayers,
         kv_type=settings.kvType,
+        say=_say,
     )
     load_s = time.perf_counter() - started
     info = engine.info
@@ -107,11 +115,41 @@ def _try(choice: load.Choice, settings: Settings) -> dict[str, object]:
         "context_tokens": info.context_tokens,
         "prefill_per_s": info.prefill_per_s,
         "decode_per_s": info.decode_per_s,
+        "new_tokens_per_key": new_tokens_per_key(info),
+        "prompt_tokens": budget_tokens(info, settings),
+        "plan": in_short(planned),
     }
 
 
-def _sentence(report: dict[str, object]) -> str:
+def new_tokens_per_key(info: EngineInfo) -> int:
+    """Tokens that a keystroke may add and still have its first token within KEYSTROKE_S.
+
+    The first token comes with the reading of the last one; a pass over few takes as long as one.
+    """
+    one_pass_s = 1 / info.decode_per_s if info.decode_per_s else KEYSTROKE_S
+    return int(info.prefill_per_s * KEYSTROKE_S) if one_pass_s <= KEYSTROKE_S else 0
+
+
+def speed_in_words(report: dict[str, Any]) -> str:
+    """What was measured, and what it means at the keyboard."""
+    new, within = report["new_tokens_per_key"], f"{KEYSTROKE_S * 1000:.0f} ms"
+    key = (
+        f"the first token after a key with up to {new} new ones comes within {within}"
+        if new
+        else f"no first token comes within {within} of a key"
+    )
     return (
-        f"{report['model']} works: loaded in {report['load_s']} s, reads "
-        f"{report['prefill_per_s']} and writes {report['decode_per_s']} tokens a second."
+        f"reads {report['prefill_per_s']} and writes {report['decode_per_s']} tokens a second: "
+        f"{key}, where a prompt of up to {report['prompt_tokens']:,} tokens was read before it"
+    )
+
+
+def _say(message: str) -> None:
+    print(message, file=sys.stderr)
+
+
+def _sentence(report: dict[str, Any]) -> str:
+    return (
+        f"{report['model']} works: loaded in {report['load_s']} s, takes {report['plan']}. "
+        f"It {speed_in_words(report)}."
     )

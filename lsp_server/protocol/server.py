@@ -151,6 +151,7 @@ async def initialized(ls: GhostwrightServer, _: types.InitializedParams) -> None
 
 async def shutdown(ls: GhostwrightServer, _: None) -> None:
     """Free the model, unless native code keeps it: then the process's end does."""
+    ls.session.warming.stop()
     await asyncio.get_running_loop().run_in_executor(None, ls.session.close)
 
 
@@ -159,6 +160,7 @@ async def did_open(ls: GhostwrightServer, params: types.DidOpenTextDocumentParam
     item = params.text_document
     document = ls.session.documents.open(item.uri, item.language_id, item.version, item.text)
     ls.session.indexing.opened(document)
+    ls.session.warming.opened(document)
 
 
 async def did_change(ls: GhostwrightServer, params: types.DidChangeTextDocumentParams) -> None:

@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
 from engine.catalogue import find, load, parse
-from engine.gguf import SUPPORTED_ARCHITECTURES
+from engine.gguf import SUPPORTED_ARCHITECTURES, read_header
+from engine.shape import HYBRID_INTERVAL, HYBRIDS, of_header
 from engine.types import ModelNotFound
 
 MODELS = load()
@@ -50,6 +52,29 @@ def test_a_row_is_consistent(row):
     bytes_known = [file.bytes for file in row.files if file.bytes]
     if len(bytes_known) == len(row.files):
         assert sum(bytes_known) / 1e9 == pytest.approx(row.approx_gb, rel=0.05)
+
+
+@pytest.mark.parametrize("row", MODELS.values(), ids=lambda row: row.id)
+def test_figures_of_memory_agree_with_those_of_the_model(row):
+    shape = row.shape
+    assert shape.is_moe == row.is_moe == (row.figures.expert_width > 0)
+    assert shape.is_hybrid == (row.architecture in HYBRIDS)
+    interval = HYBRID_INTERVAL if shape.is_hybrid else 1
+    assert shape.layers == shape.attention_layers * interval
+    assert shape.weights == pytest.approx(row.approx_gb * 1e9, rel=0.05)
+    routed_b = row.figures.expert_elements * row.experts / 1e9
+    assert 0.8 * row.total_parameters_b * row.is_moe <= routed_b <= 1.05 * row.total_parameters_b
+    assert row.figures.expert_elements * row.experts_active / 1e9 < row.active_parameters_b
+    assert shape.native_tokens == row.native_context
+    assert shape.heads % shape.kv_heads == 0
+
+
+@pytest.mark.model
+def test_the_figures_of_the_starter_are_those_of_its_file(starter_model):
+    said, read = MODELS["qwen2.5-coder-0.5b"].shape, of_header(read_header(starter_model))
+    rounded = {"weights": read.weights, "repackable": read.repackable}
+    assert replace(said, **rounded) == read
+    assert said.weights == pytest.approx(read.weights, rel=0.02)
 
 
 @pytest.mark.parametrize("row", MODELS.values(), ids=lambda row: row.id)
@@ -127,6 +152,16 @@ licence = "MIT"
 approx_gb = 1.0
 hub = { repo = "a/b", revision = "main" }
 index = { package = "p{part}", version = "1", parts = 2 }
+[model.shape]
+layers = 2
+attention_layers = 2
+width = 8
+heads = 2
+kv_heads = 1
+key_width = 4
+value_width = 4
+feed_forward = 16
+vocabulary = 10
 [[model.file]]
 name = "f.gguf"
 """
@@ -154,6 +189,8 @@ def test_a_missing_field_is_an_error(line):
         ("parts = 2", "parts = 2, extra = 1"),
         ('revision = "main"', 'revision = "main", tag = "x"'),
         ("top_k = 1", "top_k = 1\nmin_p = 0.1"),
+        ("layers = 2", "layers = 2\ndepth = 2"),
+        ("width = 8", 'width = "8"'),
         ("thinking = false", 'thinking = "no"'),
         ("experts = 0", "experts = 0.5"),
         ("experts = 0", "experts = false"),

@@ -128,7 +128,7 @@ def test_sizes_for_the_memory_arithmetic(tmp_path):
     assert (header.block_count, header.embedding_length, header.head_count) == (LAYERS, 64, 4)
     assert (header.head_count_kv, header.key_length, header.value_length) == (2, 16, 16)
     assert (header.expert_count, header.expert_used_count) == (8, 2)
-    assert (header.full_attention_interval, header.split_count) == (1, 1)
+    assert (header.number("full_attention_interval"), header.split_count) == (0, 1)
     assert header.vocabulary_tokens > 256 + len(SPECIAL_TOKENS)
     assert "tokenizer.ggml.tokens" not in header.metadata
     assert header.tensor_count == 3 + LAYERS * 12
@@ -138,7 +138,7 @@ def test_where_the_file_says_nothing_the_usual_is_assumed(save):
     pairs = of(pair("qwen2.full_attention_interval", U32, u32(4)))
     header = read_header(save(build(pairs)))
     assert (header.head_count_kv, header.key_length, header.value_length) == (4, 16, 16)
-    assert header.full_attention_interval == 4
+    assert header.number("full_attention_interval") == 4
     per_layer = pair("qwen2.attention.head_count_kv", ARRAY, array(U32, 2, u32(1) + u32(0)))
     assert read_header(save(build(of(per_layer)))).head_count_kv == 4  # never too few
 

@@ -15,7 +15,7 @@ import engine
 from engine.prompt import Hole, build, layouts
 from engine.tokens import Tokens, chunks
 from engine.trim import Gap, trim
-from engine.types import Prompt, RequestRejected, Sampling
+from engine.types import Prompt, RequestRejected, Sampling, Slot
 
 pytestmark = pytest.mark.model
 
@@ -148,28 +148,55 @@ def test_cancel_while_reading_stops_at_a_micro_batch_and_keeps_what_was_read(lla
 
 
 def check_cancels(llama, points):
-    """E7: after a cancel at any point, the answer is that of a fresh context."""
-    prompt = fim(llama)
-    other = fim(llama, "import os\n\n\ndef home():\n    return ", "\n")
-    expected = write(llama, prompt).text
+    """E7: after cancels of warm-ups and answers in either slot, answers are a fresh context's."""
+    asked = [fim(llama), fim(llama, "import os\n\n\ndef home():\n    return ", "\n")]
+    fresh = []
+    for prompt in asked:
+        llama.forget(Slot.KEYSTROKE)
+        fresh.append(write(llama, prompt).text)
+    long = fim(llama, "".join(f"value_{n} = {n * n}\n" for n in range(20)))
     choose = random.Random(3)
-    for _ in range(points):
-        cancel = threading.Event()
+    for point in range(points):
+        slot, cancel = Slot(choose.randrange(2)), threading.Event()
         timer = threading.Timer(choose.uniform(0, 0.6), cancel.set)
         timer.start()
-        llama.complete(other, Sampling(12), cancel, lambda _: True)
+        if choose.random() < 0.5:
+            llama.warm(choose.choice([long, *asked]), cancel, slot)
+        else:
+            prompt = choose.choice([long, *asked])
+            llama.complete(prompt, Sampling(12), cancel, lambda _: True, slot)
         timer.cancel()
-        assert write(llama, prompt).text == expected
+        which, slot = point % 2, Slot(choose.randrange(2))
+        done = llama.complete(asked[which], Sampling(12), threading.Event(), lambda _: True, slot)
+        assert done.text == fresh[which], (point, slot)
 
 
 def test_E7_a_cancel_leaves_no_dirt(llama):
-    check_cancels(llama, 2)
+    check_cancels(llama, 3)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_E7_200_cancels_leave_no_dirt(llama):
     check_cancels(llama, 200)
+
+
+def test_neither_slot_evicts_the_other(llama):
+    key, deep = fim(llama, PREFIX * 3), fim(llama, PREFIX * 6)
+    never = threading.Event()
+    llama.warm(key, never)
+    llama.warm(deep, never, Slot.DEEP)
+    write(llama, fim(llama, PREFIX * 4))
+    assert llama.warm(deep, never, Slot.DEEP).evaluated_tokens == 1
+    assert llama.resident(Slot.DEEP) == deep.token_ids
+
+
+def test_S4_a_forgotten_slot_holds_nothing_of_what_it_held(llama):
+    prompt = fim(llama)
+    llama.warm(prompt, threading.Event())
+    llama.forget(Slot.KEYSTROKE)
+    assert set(llama.resident()).isdisjoint(prompt.token_ids)
+    assert llama.warm(prompt, threading.Event()).cached_tokens == 0
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tiny_models import SPECIAL_TOKENS, write_tiny, write_upcycled_moe
+from tiny_models import FAMILIES, HYBRIDS, marks, write_tiny
+from upcycled_model import write_upcycled_moe
 
 from engine.gguf import read_header
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 xllamacpp = pytest.importorskip("xllamacpp")
 
+MOST_BYTES = 2_000_000  # quick to write, and small enough to be made by any test
+CHECKPOINT_BEFORE_END = 4  # tokens
 CODE = "def add(self, other):\n    return self.value + "
 
 
@@ -66,7 +69,7 @@ class Loaded:
         return "".join(event["choices"][0]["text"] for event in self.complete(prompt, count))
 
 
-@pytest.fixture(scope="module", params=["qwen3moe", "qwen2"])
+@pytest.fixture(scope="module", params=FAMILIES)
 def tiny(request, tmp_path_factory):
     path = write_tiny(tmp_path_factory.mktemp("tiny") / f"{request.param}.gguf", request.param)
     return path, Loaded(path)
@@ -75,18 +78,21 @@ def tiny(request, tmp_path_factory):
 def test_our_reader_accepts_what_llama_cpp_loads(tiny):
     path, _ = tiny
     header = read_header(path)
-    assert (header.architecture, header.block_count) == (path.stem, 2)
-    assert header.expert_count == (8 if path.stem == "qwen3moe" else 0)
+    family = FAMILIES[path.stem]
+    assert (header.architecture, header.block_count) == (path.stem, family.layers)
+    assert header.expert_count == (8 if family.routed else 0)
+    assert header.file_bytes < MOST_BYTES
     assert header.data_offset + max(t.offset + t.bytes for t in header.tensors) <= header.file_bytes
 
 
 def test_each_special_token_is_one_id_and_plain_text_never_is(tiny):
     """S5 stands on this: the fixture's vocabulary behaves as the real one."""
-    _, model = tiny
-    ids = [model.tokenize(token, special=True) for token in SPECIAL_TOKENS]
-    assert [len(found) for found in ids] == [1] * len(SPECIAL_TOKENS)
-    assert len({found[0] for found in ids}) == len(SPECIAL_TOKENS)
-    assert all(len(model.tokenize(token, special=False)) > 1 for token in SPECIAL_TOKENS)
+    path, model = tiny
+    control, defined = marks(path.stem)
+    ids = [model.tokenize(token, special=True) for token in control + defined]
+    assert [len(found) for found in ids] == [1] * len(ids)
+    assert len({found[0] for found in ids}) == len(ids)
+    assert all(len(model.tokenize(token, special=False)) > 1 for token in control)
 
 
 def test_bytes_survive_the_vocabulary_and_merges_apply(tiny):
@@ -95,17 +101,13 @@ def test_bytes_survive_the_vocabulary_and_merges_apply(tiny):
     assert len(model.tokenize("é", special=False)) == 2
 
 
-def test_fill_in_the_middle_by_ids_is_repeatable(tiny):
-    _, model = tiny
-    name = {token: model.tokenize(token, special=True) for token in SPECIAL_TOKENS}
+def test_a_hole_by_ids_is_filled_the_same_each_time(tiny):
+    path, model = tiny
+    fim = ("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>")
+    marked = [name for name in fim if name in marks(path.stem)[0]] or ["<|im_user|>"] * 3
+    before, after, end = (model.tokenize(name, special=True) for name in marked)
     prefix, suffix = model.tokenize(CODE, special=False), model.tokenize("\n", special=False)
-    prompt = [
-        *name["<|fim_prefix|>"],
-        *prefix,
-        *name["<|fim_suffix|>"],
-        *suffix,
-        *name["<|fim_middle|>"],
-    ]
+    prompt = [*before, *prefix, *after, *suffix, *end]
     first = model.complete(prompt, 12)
     timings = first[-1]["timings"]
     assert timings["prompt_n"] + timings["cache_n"] == len(prompt)
@@ -121,6 +123,22 @@ def test_cancel_ends_a_decode_and_the_next_request_works(tiny):
     assert len(events) == 4
     assert time.perf_counter() - started < 5
     assert model.complete(prompt, 3)[-1]["timings"]["predicted_n"] == 3
+
+
+@pytest.mark.parametrize("arch", HYBRIDS)
+def test_a_checkpoint_lies_four_tokens_before_the_end_of_a_request(tmp_path, arch):
+    """Our engine builds on it: were it to move, a key would read a prompt from its start."""
+    model = Loaded(write_tiny(tmp_path / "tiny.gguf", arch))
+
+    def cached(prompt):
+        return model.complete(prompt, 1)[-1]["timings"]["cache_n"]
+
+    prompt = list(range(20, 220))
+    kept = len(prompt) - CHECKPOINT_BEFORE_END
+    assert cached(prompt) == 0
+    assert cached([*prompt[:kept], *[7] * 200]) == kept
+    cached(prompt)
+    assert cached([*prompt[: kept - 1], *[9] * 200]) < kept - 1
 
 
 HOLES = (

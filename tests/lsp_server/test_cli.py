@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from engine import catalogue
+from engine.types import EngineInfo
 from lsp_server import cli
 from lsp_server.commands import setup
 from lsp_server.settings import user_file
@@ -78,6 +80,13 @@ def test_complete_gives_every_field_of_the_contract(capsys, starter_cache, proje
         ("models pull qwen9", 1, "no model 'qwen9' in the catalogue"),
         ("models verify qwen2.5-coder-0.5b", 1, "ghostwright"),
         ("models pull qwen2.5-coder-0.5b --from a.py", 1, "a.py"),
+        ("models plan qwen9", 1, "no model 'qwen9' in the catalogue"),
+        ("models plan a.py", 1, "is not a GGUF file"),
+        ("models plan none.gguf", 1, "none.gguf: no such file"),
+        ("models plan kimi-k2 --ram much", 2, "much is not a number of gigabytes"),
+        ("models plan kimi-k2 --ram nan", 2, "nan is not a number of gigabytes"),
+        ("models plan kimi-k2 --vram -1", 2, "-1 is not a number of gigabytes"),
+        ("models plan kimi-k2 --context 0", 2, "0 is not a number of tokens"),
         ("setup --model nothing", 1, "no model 'nothing' in the catalogue"),
         ("setup", 1, "nothing was fetched: say --yes"),
         ("serve --tcp nowhere", 1, "nowhere is not HOST:PORT"),
@@ -111,6 +120,53 @@ def test_models_list_names_every_row(capsys, monkeypatch, tmp_path):
     assert all(row["path"] is None for row in json.loads(out))
 
 
+PLANS = [
+    # arguments, context, KV, experts, words of the text
+    ("qwen3-coder-30b-a3b --ram 64", 131_072, "f16", "cpu", "Experts: cpu"),
+    ("qwen3-coder-30b-a3b --ram 64 --context 8192", 8192, "f16", "cpu", "16,384 in all slots"),
+    ("qwen3-coder-30b-a3b --ram 26 --context 65536", 65_536, "q8_0", "cpu", "in q8_0"),
+    ("qwen3-coder-30b-a3b --ram 32 --vram 12 --context 8192", 8192, "f16", "cpu and gpu", "=CPU"),
+    ("kimi-k2 --ram 640 --vram 24 --context 65536", 65_536, "f16", "cpu", "stay off the GPU"),
+    ("qwen3.5-2b --ram 8 --context 1000000", 262_144, "q8_0", "no experts", "MB a slot"),
+    ("qwen3-coder-480b-a35b --ram 64 --vram 24", None, "", "", "remote.url"),
+    ("kimi-k2 --ram 64", None, "", "", "It does not fit"),
+]
+
+
+@pytest.mark.parametrize(("words", "context", "kv", "experts", "said"), PLANS)
+def test_a_plan_says_what_fits_of_a_model_that_is_not_here(
+    capsys, monkeypatch, tmp_path, words, context, kv, experts, said
+):
+    monkeypatch.setenv("GHOSTWRIGHT_CACHE", str(tmp_path))
+    code, out, err = run(capsys, "models", "plan", *words.split(), "--json")
+    assert (code, err) == (0, "")
+    found = json.loads(out)
+    assert found["source"] == "catalogue"
+    assert found["weights_bytes"] == found["expert_bytes"] + found["other_bytes"]
+    tokens = [rung["context_tokens"] for rung in found["ladder"]]
+    assert tokens == sorted(tokens, reverse=True)
+    assert len(found["needs"]) >= 2
+    if context is None:
+        assert found["plan"] is None
+        assert "remote.url" in found["remote"]
+    else:
+        plan = found["plan"]
+        assert (plan["context_tokens"], plan["kv_type"], plan["experts"]) == (context, kv, experts)
+        assert plan["ram_bytes"] <= found["ram_bytes"]
+    _, text, _ = run(capsys, "models", "plan", *words.split())
+    assert said in text
+
+
+@pytest.mark.model
+def test_a_plan_of_a_file_reads_its_header(capsys, starter_model):
+    code, out, _ = run(capsys, "models", "plan", starter_model, "--ram", "4", "--json")
+    found = json.loads(out)
+    assert code == 0
+    assert found["source"] == str(starter_model)
+    assert found["kv_bytes_per_token"] == {"f16": 12_288, "q8_0": 6_528}
+    assert found["plan"]["context_tokens"] == 32_768
+
+
 def test_doctor_names_what_is_missing(capsys, monkeypatch, tmp_path):
     monkeypatch.setenv("GHOSTWRIGHT_CACHE", str(tmp_path))
     code, out, _ = run(capsys, "doctor", "--json")
@@ -127,6 +183,22 @@ def test_doctor_is_content_with_a_model(capsys, starter_cache):
     code, out, _ = run(capsys, "doctor")
     assert code == 0
     assert "problem" not in out
+    assert re.search(r"model: .* GB at a context of 8,192 tokens", out)
+    assert re.search(r"speed: reads [\d.]+ and writes [\d.]+ tokens a second", out)
+    assert re.search(r"a prompt of up to [\d,]+ tokens was read before", out)
+
+
+@pytest.mark.model
+def test_doctor_does_not_wish_beyond_the_window(capsys, starter_cache):
+    """A wish above what the model can at all is capped, not planned for."""
+    user_file().parent.mkdir(parents=True, exist_ok=True)
+    user_file().write_text("contextTokens = 1000000\nkvType = 'q8_0'\n")
+    try:
+        code, out, _ = run(capsys, "doctor")
+    finally:
+        user_file().unlink()
+    assert code == 0
+    assert "at a context of 131,072 tokens, keys and values in q8_0" in out
 
 
 @pytest.mark.model
@@ -140,7 +212,11 @@ def test_setup_tries_the_model_says_its_speed_and_remembers_it(capsys, starter_c
     finally:
         user_file().unlink()
     assert code == 0
-    assert json.loads(out)["prefill_per_s"] > 0
+    report = json.loads(out)
+    assert report["prefill_per_s"] > 0
+    assert report["prompt_tokens"] > 0
+    assert report["new_tokens_per_key"] >= 0
+    assert "8,192 tokens" in report["plan"]
     assert text == 'model = "qwen2.5-coder-0.5b"\nthreads = 2\n[verify]\ntestCommand = "make"\n'
 
 
@@ -152,6 +228,14 @@ def test_setup_proposes_what_fits_and_is_quick_enough(memory_gb, cores, expected
     proposed = setup.propose(int(memory_gb * 1e9), cores)
     assert proposed.total_parameters_b <= catalogue.find(expected).total_parameters_b * 3
     assert proposed.approx_gb <= memory_gb * setup.MEMORY_SHARE
+
+
+@pytest.mark.parametrize(
+    ("prefill", "decode", "tokens"), [(100.0, 16.0, 30), (36.0, 3.0, 0), (5.5, 4.0, 1), (0, 0, 0)]
+)
+def test_what_a_key_may_add_follows_from_the_speed(prefill, decode, tokens):
+    info = EngineInfo("m", 8192, prefill, decode, "qwen")
+    assert setup.new_tokens_per_key(info) == tokens
 
 
 def test_the_command_starts_quickly_and_without_the_engine():
