@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 # Editors cancel the old request just before they send the next: wait for the next to join.
 LINGER_S = 0.05
+# A line that stands is shown soon: the rest of a block may take seconds, and the next key finds it.
+REST_S = 0.4
 FAST_TYPING_S = 0.25  # keys closer than this are a burst: wait for the next one
 BURST_DEBOUNCE_S = 0.03
 REMEMBERED_DECODES = 32
@@ -82,6 +84,8 @@ class Decode:
         self._gap = gap
         self._loop = loop
         self._grown = asyncio.Event()
+        self.is_shown = False  # its beginning, while it still writes
+        self._line_stood = 0.0  # since when; 0 for no line yet
 
     def hear(self, piece: str) -> bool:
         """Take a piece of text on the engine's thread; False when no more is needed."""
@@ -123,6 +127,20 @@ class Decode:
     def cancel(self) -> None:
         if self.job is not None:
             self.job.cancel.set()
+
+    def lines_beyond(self, typed: str) -> str:
+        """Whole lines behind what was typed: text that stops in mid-word is no suggestion."""
+        beyond = self.raw[len(typed) :] if self.raw.startswith(typed) else ""
+        return beyond[: beyond.rfind("\n") + 1]
+
+    def ripe(self, typed: str) -> bool:
+        """Whether a line beyond what was typed has stood for so long that it is to be shown."""
+        if not self.lines_beyond(typed).strip():
+            return False
+        if not self._line_stood:
+            self._line_stood = time.perf_counter()
+            self._loop.call_later(REST_S, self.wake)
+        return time.perf_counter() - self._line_stood >= REST_S
 
     async def grown(self) -> None:
         """Wait for more text, for the end, or for a `wake`."""
@@ -202,7 +220,7 @@ class Scheduler:
         return decode
 
     async def follow(self, decode: Decode, place: Place, deadline_s: float) -> str:
-        """The raw text of a decode beyond what was typed, whole or as far as it got in time.
+        """The raw text of a decode beyond what was typed: whole, or the lines that stand in time.
 
         Raises Superseded, Diverged (also where others have given it up), or the engine's own error.
         """
@@ -212,7 +230,9 @@ class Scheduler:
         alarm = asyncio.get_running_loop().call_later(deadline_s, decode.wake)
         decode.waiters += 1
         try:
-            while not decode.outcome.done() and time.perf_counter() < deadline:
+            while not (
+                decode.outcome.done() or decode.ripe(typed) or time.perf_counter() >= deadline
+            ):
                 await decode.grown()
                 self._check_latest(place)
                 if not decode.outcome.done() and not decode.may_serve(place):
@@ -222,7 +242,9 @@ class Scheduler:
             decode.waiters -= 1
             self._linger(decode)
         if not decode.outcome.done():
-            return _whole_lines(decode.raw.removeprefix(typed))
+            shown = decode.lines_beyond(typed)
+            decode.is_shown = bool(shown.strip())
+            return shown
         if decode.failed:
             _raise_failure(decode)
         if not decode.raw.startswith(typed):
@@ -246,7 +268,7 @@ class Scheduler:
             return
 
         def cancel_if_alone() -> None:
-            if not decode.waiters:
+            if not decode.waiters and not decode.is_shown:  # shown, the next key may go on with it
                 decode.cancel()
 
         asyncio.get_running_loop().call_later(LINGER_S, cancel_if_alone)
@@ -263,8 +285,3 @@ def _raise_failure(decode: Decode) -> NoReturn:
     if not decode.outcome.cancelled():
         decode.outcome.result()  # raises the engine's own error, if there was one
     raise Diverged(DIVERGED)
-
-
-def _whole_lines(text: str) -> str:
-    """Text that stops in mid-word is no suggestion: keep what ended in time."""
-    return text[: text.rfind("\n") + 1]

@@ -148,7 +148,7 @@ def _with_costs(suggestion: Suggestion, ask: Ask, decode: schedule.Decode) -> Su
     suggestion = replace(suggestion, answer_ms=_since(ask.arrived))
     if not decode.outcome.done():
         reason = suggestion.reason and "the model was not ready in time"
-        return replace(suggestion, stopped_by="deadline", reason=reason)
+        return replace(suggestion, stopped_by="running", reason=reason)
     outcome = decode.outcome.result()
     if suggestion.source == "cache":
         read = outcome.completion.usage.prompt_tokens

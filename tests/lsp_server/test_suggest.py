@@ -207,7 +207,80 @@ def test_the_deadline_gives_the_lines_that_are_there(monkeypatch):
         return await Typist(session, "def f():\n    $0\n").ask()
 
     suggestion = play(session, scene)
-    assert (suggestion.text, suggestion.stopped_by) == ("a = 1", "deadline")
+    assert (suggestion.text, suggestion.stopped_by) == ("a = 1", "running")
+
+
+BLOCK = ["a = first", "\n", "    b = second", *(f" + n{i}" for i in range(30))]
+
+
+def test_a_line_that_stands_is_shown_while_the_rest_is_written():
+    function, calls = counted(BLOCK)
+    session = fake_session(function, token_s=0.05)
+
+    async def scene():
+        typist = Typist(session, "def f():\n    $0\n")
+        first = await typist.ask()
+        typist.type("a = ")
+        second = await typist.ask()
+        await asyncio.sleep(2.5)
+        typist.type("f")
+        return first, second, await typist.ask()
+
+    first, second, last = play(session, scene)
+    assert (first.text, second.text) == ("a = first", "first")
+    assert second.source == "joined"
+    assert last.text.startswith("irst\n    b = second + n0")
+    assert last.source == "cache"
+    assert len(calls) == 1
+
+
+def test_a_decode_that_was_given_up_is_not_joined():
+    """A key that comes between the last waiter's end and the engine's is answered all the same."""
+    function, calls = counted(ANSWER)
+    session = fake_session(function, token_s=0.3)
+
+    async def scene():
+        typist = Typist(session, AREA)
+        first = typist.ask()
+        await asyncio.sleep(0.02)
+        first.cancel()
+        await asyncio.sleep(0.15)  # cancelled after LINGER_S; its token takes 0.3 s
+        typist.type("s")
+        return await typist.ask()
+
+    suggestion = play(session, scene)
+    assert suggestion.text == "self.radius ** 2"
+    assert len(calls) == 2
+
+
+def test_what_is_left_of_an_answer_may_be_too_little():
+    """Then the model goes on, instead of the same scrap being found again."""
+    function, calls = counted(['"a b"'])
+    session = fake_session(function)
+
+    async def scene():
+        typist = Typist(session, "name = $0\n")
+        await typist.ask()
+        typist.type('"a b')
+        return await typist.ask()
+
+    suggestion = play(session, scene)
+    assert suggestion.source == "model"
+    assert suggestion.reason != "the user typed something else"
+    assert len(calls) == 2
+
+
+def test_what_is_known_waits_for_no_further_key():
+    session = fake_session(ANSWER, Settings(debounceMs=500))
+
+    async def scene():
+        typist = Typist(session, AREA)
+        await typist.ask()
+        typist.type("s")
+        return await typist.ask()
+
+    suggestion = play(session, scene)
+    assert (suggestion.source, suggestion.wait_ms) == ("cache", 0)
 
 
 def test_every_figure_of_the_contract_is_reported():
