@@ -248,13 +248,13 @@ class Resolver:
     def definition(self, path: str, reference: Reference, *, guess: bool = True) -> list[Target]:
         """Where the used name may be defined, best first; [] for outside and for unknown.
 
-        guess: also members of that name anywhere, where the receiver's type is not known.
+        guess: also members of derived types, and, where the receiver's type is not known, of any.
         """
         with self._lock:
             scope = self.scope(path)
             if scope is None:
                 return []
-            receivers = Receivers(self)
+            receivers = Receivers(self, derived=guess)
             if reference.receiver:
                 return _ordered(self._attribute(receivers, scope, reference, guess=guess))
             return _ordered(self._bare(receivers, scope, reference))
@@ -277,16 +277,20 @@ class Resolver:
             return inside
         return self._by_name(scope, reference)
 
-    def receiver_type(self, path: str, receiver: str, offset: int) -> list[tuple[str, int]]:
+    def receiver_type(
+        self, path: str, receiver: str, offset: int, *, guess: bool = True
+    ) -> list[tuple[str, int]]:
         """Types, as (path, symbol), that `receiver` may have at a byte offset, best first.
 
+        guess: as in `definition`.
         A module is (path, -1). For a receiver "()" the offset is that of the dot after it.
         """
         with self._lock:
             scope = self.scope(path)
             if scope is None:
                 return []
-            things = self._receiver(Receivers(self), scope, receiver, offset)
+            receivers = Receivers(self, derived=guess)
+            things = self._receiver(receivers, scope, receiver, offset)
             return [(t.path, t.symbol) for t in things if t.path and t.kind != "function"]
 
     def _receiver(

@@ -20,11 +20,10 @@ if TYPE_CHECKING:
 DENSITY, DEFINED, WINDOWS, FOLDER, PARAGRAPH, NEXT = 5.0, 1.0, 1.2, 0.6, 0.9, 1.5
 # Above 1 prefers few surer names; measured on other repositories than the weights were fitted on.
 SHARPNESS = 1.3
-ROLES = (
-    (re.compile(r"(?:\.|->|::)([^\W\d]\w{2,})"), 1.0),  # a member
-    (re.compile(r"\b([^\W\d]\w{2,})\("), 0.8),  # called
-    (re.compile(r"\b([^\W\d]\w{2,})=(?!=)"), 1.0),  # a named argument, or assigned
-)
+MEMBER, CALLED, NAMED = 1.0, 0.8, 1.0  # used as `.name`, `name(`, `name=`
+# What surrounds a name is optional, so that nothing is read twice: 2.2 ms for 60 KB of Python,
+# against 6.3 for a pattern for each of the three.
+_USE = re.compile(r"[.>:]?[^\W\d]\w{2,}[(=]?")
 
 
 class Evidence:
@@ -69,11 +68,11 @@ class Evidence:
 
     def _as_code(self) -> dict[str, float]:
         """What speaks for names by the ways they are used; in prose they are not."""
-        text = "\n".join(self._code)
+        uses = set(_USE.findall("\n".join(self._code)))
         found: dict[str, float] = {}
-        for pattern, weight in ROLES:
-            for name in set(pattern.findall(text)):
-                found[name] = found.get(name, 0.0) + weight
+        _add(found, {use.strip(".>:(=") for use in uses if use[0] in ".>:"}, MEMBER)
+        _add(found, {use.strip(".>:(=") for use in uses if use[-1] == "("}, CALLED)
+        _add(found, {use.strip(".>:(=") for use in uses if use[-1] == "="}, NAMED)
         return found
 
     def _odds(self, name: str) -> float:
@@ -85,6 +84,11 @@ class Evidence:
             + PARAGRAPH * self._paragraph.get(name, 0.0)
             + NEXT * self._next.get(name, 0.0)
         )
+
+
+def _add(table: dict[str, float], names: Iterable[str], value: float) -> None:
+    for name in names:
+        table[name] = table.get(name, 0.0) + value
 
 
 def _raise(table: dict[str, float], names: Iterable[str], value: float) -> None:

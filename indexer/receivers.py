@@ -63,8 +63,10 @@ class Receivers:
 
     outside = OUT
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, *, derived: bool = True) -> None:
+        """derived: members that only types derived from a receiver's have count, too; slow."""
         self.world = world
+        self._derived = derived
         self.names = Names(world)
         self._left = STEPS_MAX
         self._self: tuple[str, int, Thing] | None = None  # while a method is followed: of whom
@@ -156,7 +158,10 @@ class Receivers:
             return []
         if found := self.names.members(thing.path, thing.symbol, name):
             return found
-        return self._new(thing, name) or self.names.in_subtypes(thing.path, thing.symbol, name)
+        found = self._new(thing, name)
+        if found or not self._derived:
+            return found
+        return self.names.in_subtypes(thing.path, thing.symbol, name)
 
     def _is_ruby(self, thing: Thing) -> bool:
         scope = self.world.scope(thing.path)

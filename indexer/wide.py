@@ -59,6 +59,30 @@ def files(
     return [*mapped, *reversed(found)]
 
 
+def repository(
+    snapshot: Snapshot, budget: int, largest: int, count: Callable[[str], int]
+) -> list[Excerpt]:
+    """The same for no place in particular: outlines, then files of at most `largest` tokens.
+
+    Of both the best first, so that whoever stops reading has read what matters most.
+    """
+    shares = snapshot.resolver.rank()
+    best = sorted(shares, key=lambda where: (-shares[where], where))
+    ranked = list(dict.fromkeys(chain(best, snapshot.paths())))[:RANKED_MAX]
+    found = _map(snapshot, ranked, int(budget * MAP_SHARE), count)
+    left = budget - sum(piece.tokens for piece in found)
+    misses = 0
+    for where in ranked:
+        if misses >= MISSES_MAX or left < FULL_TOKENS:
+            break  # full
+        piece = _whole(snapshot, where, min(left, largest), count)
+        misses = misses + 1 if piece is None else 0
+        if piece is not None:
+            left -= piece.tokens
+            found.append(piece)
+    return found
+
+
 def _near(snapshot: Snapshot, path: str) -> Iterator[str]:
     """What the file imports, and who imports it."""
     resolver = snapshot.resolver
