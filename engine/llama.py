@@ -13,15 +13,17 @@ from __future__ import annotations
 import os
 import secrets
 import threading
-import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from engine.layout import detect
 from engine.listener import Listener, one_line
+from engine.request import Run, request, together
+from engine.speed import Speed, decode_per_s, prefill_per_s, prior
 from engine.state import Residency
 from engine.types import (
     Completion,
+    Costs,
     EngineInfo,
     ModelRejected,
     NotLoaded,
@@ -30,7 +32,6 @@ from engine.types import (
     RequestRejected,
     Sampling,
     Slot,
-    StoppedBy,
     Usage,
 )
 
@@ -42,7 +43,9 @@ if TYPE_CHECKING:
 # batches of 16 a token costs 27.5 CPU-ms, of 32 27.9, of 256 28.
 DENSE_BATCH_TOKENS = 16
 # A mixture of experts reads nearly all experts for any batch above some 48 tokens: fewer, larger.
-MOE_BATCH_TOKENS = 64
+# A hybrid goes back to a checkpoint, and makes one a micro-batch before the end, where the next
+# prompt often parts: behind 1,900 tokens a key costs 65 in batches of 64, 153 in batches of 16.
+LARGE_BATCH_TOKENS = 64
 OWNER_ONLY = 0o600  # a state holds source code
 SPEED_PROBE_TOKENS = 32  # read once at load to learn this machine's speed: about half a second
 SPEED_PROBE_DECODED = 4
@@ -55,10 +58,12 @@ FORGETTING = (0,)  # llama.cpp drops what a new prompt does not begin with; this
 # A hybrid's state can only return to a checkpoint, of tens of megabytes: few of them, and none for
 # each slice. Within a slice a cancel is seen at the micro-batches.
 HYBRID_SLICE_TOKENS = 256
-# Eight checkpoints at 128 tokens' distance kept the ends of three strata through 33 keys of typing
-# and each key at its tail; at the default distance of 8,192 only the first was kept, at 0 none.
-CHECKPOINTS = 8
-CHECKPOINT_STEP_TOKENS = 128
+SUFFIX_MARK = "<|fim_suffix|>"  # behind it is what changes with each key
+# Twelve checkpoints at 256 tokens' distance kept each of 40 keys at 67 tokens at most, eight at 128
+# let one cost 192; and a piece changed 3,000 tokens back costs a slice to read again. Closer ones
+# are used up sooner. At the default distance of 8,192 only the first was kept, at 0 none.
+CHECKPOINTS = 12
+CHECKPOINT_STEP_TOKENS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +75,8 @@ class LoadOptions:
     `state_folder`, private to the user, states cannot be saved.
     `native_tokens` is the window that the model was trained for. A context beyond it is read with
     YaRN, by `yarn_factor`; at 1 the model's own positions are left alone. `overrides` are
-    llama.cpp's rules PATTERN=BUFFER for tensors that stay off the GPU.
+    llama.cpp's rules PATTERN=BUFFER for tensors that stay off the GPU. `flash`, `batch_tokens` (0:
+    by the kind of model) and `costs` are what was found best and measured here before, if it was.
     """
 
     context_tokens: int = 8192
@@ -81,6 +87,11 @@ class LoadOptions:
     kv_type: str = "f16"
     is_moe: bool = False
     is_hybrid: bool = False
+    experts: int = 1
+    experts_used: int = 1
+    flash: bool = False
+    batch_tokens: int = 0
+    costs: Costs | None = None
     state_folder: Path | None = None
     overrides: str = ""
 
@@ -107,22 +118,29 @@ class LlamaEngine:
         self._residency = Residency()
         self._is_hybrid = options.is_hybrid
         self._closed = False
-        found = layout or detect(self.special)
-        if found is None:
+        try:
+            # First of all: a server that is closed before its loop has begun never ends.
+            speed = self._measure_speed()
+            found = layout or self._detect(path)
+            self._suffix_mark = self.special(SUFFIX_MARK)
+        except BaseException:
             self.close()
-            raise ModelRejected(
-                f"{path}: the vocabulary has neither fill-in-the-middle tokens nor turns that are "
-                "known here; see `ghostwright models list` for models that work"
-            )
-        speed = self._measure_speed()
+            raise
         self._slice_tokens = _slice_tokens(options, speed[0])
+        self._speed = Speed(_known(options, speed, self._slice_tokens))
         self._info = EngineInfo(
             model, options.context_tokens, *speed, found, _state_format(xllamacpp, options)
         )
 
     @property
     def info(self) -> EngineInfo:
-        return self._info
+        costs = self._speed.costs
+        return replace(
+            self._info,
+            prefill_per_s=prefill_per_s(costs),
+            decode_per_s=decode_per_s(costs),
+            costs=costs,
+        )
 
     def tokenize(self, text: str) -> list[int]:
         """Ids of plain text; `<|fim_prefix|>` in a file stays seven ordinary tokens."""
@@ -143,9 +161,12 @@ class LlamaEngine:
     ) -> Completion:
         """Write after `prompt`, see `engine.types.Engine.complete`."""
         before = self._stop_where_prompts_part(prompt.token_ids, cancel, slot)
-        run = _Run(cancel, listener)
+        before += self._stop_before_the_suffix(prompt.token_ids, cancel, slot)
+        run = Run(cancel, listener)
         self._run(prompt.token_ids, sampling, run, slot)
-        return Completion("".join(run.pieces), run.stopped_by, _together([*before, run.usage()]))
+        usage = run.usage()
+        self._speed.add(usage)
+        return Completion("".join(run.pieces), run.stopped_by, together([*before, usage]))
 
     def warm(self, prompt: Prompt, cancel: threading.Event, slot: Slot = Slot.KEYSTROKE) -> Usage:
         """Read `prompt` into a slot's state in slices; nothing is written."""
@@ -162,7 +183,7 @@ class LlamaEngine:
             end = min(end + self._slice_tokens, total)
             spent.append(self._read(prompt.token_ids[:end], stop, slot))
             if end == total or cancel.is_set():
-                return replace(_together(spent), prompt_tokens=total)
+                return replace(together(spent), prompt_tokens=total)
 
     def resident(self, slot: Slot = Slot.KEYSTROKE) -> tuple[int, ...]:
         """The tokens whose state a slot holds, see `engine.state`."""
@@ -201,6 +222,15 @@ class LlamaEngine:
         self._listener.close()
         self._server = None
 
+    def _detect(self, path: Path) -> str:
+        found = detect(self.special)
+        if found is None:
+            raise ModelRejected(
+                f"{path}: the vocabulary has neither fill-in-the-middle tokens nor turns that are "
+                "known here; see `ghostwright models list` for models that work"
+            )
+        return found
+
     def _check_folder(self, path: Path) -> None:
         if self._closed:
             raise RequestRejected("the engine is closed")
@@ -208,9 +238,11 @@ class LlamaEngine:
             raise RequestRejected(f"states of this engine are not kept in {path.parent}")
 
     def _read(self, token_ids: tuple[int, ...], cancel: threading.Event, slot: Slot) -> Usage:
-        run = _Run(cancel, lambda _: True)
+        run = Run(cancel, lambda _: True)
         self._run(token_ids, Sampling(max_tokens=0), run, slot)
-        return replace(run.usage(), decoded_tokens=0)
+        usage = replace(run.usage(), decoded_tokens=0)
+        self._speed.add(usage)
+        return usage
 
     def _stop_where_prompts_part(
         self, token_ids: tuple[int, ...], cancel: threading.Event, slot: Slot
@@ -226,10 +258,24 @@ class LlamaEngine:
             return []
         return [self._read(token_ids[:common], cancel, slot)]
 
-    def _run(self, token_ids: tuple[int, ...], sampling: Sampling, run: _Run, slot: Slot) -> None:
+    def _stop_before_the_suffix(
+        self, token_ids: tuple[int, ...], cancel: threading.Event, slot: Slot
+    ) -> list[Usage]:
+        """Hybrids only: where nothing was read ahead, read to where the next prompt will part.
+
+        The next key is typed before the suffix. Its prompt parts from this one there.
+        """
+        if not self._is_hybrid or self._suffix_mark not in token_ids or cancel.is_set():
+            return []
+        behind = token_ids.index(self._suffix_mark)
+        if behind - self._residency.common(slot, token_ids) <= LARGE_BATCH_TOKENS:
+            return []
+        return [self._read(token_ids[:behind], cancel, slot)]
+
+    def _run(self, token_ids: tuple[int, ...], sampling: Sampling, run: Run, slot: Slot) -> None:
         if self._closed:
             raise RequestRejected("the engine is closed")
-        self._server.handle_completions(_request(token_ids, sampling, slot), run.on_event)
+        self._server.handle_completions(request(token_ids, sampling, slot), run.on_event)
         if run.prompt_tokens:  # not refused before it was begun
             self._residency.set(slot, () if run.error else run.resident(token_ids))
         if run.error:
@@ -238,91 +284,12 @@ class LlamaEngine:
     def _measure_speed(self) -> tuple[float, float]:
         """Read and write a few tokens: (prefill, decode) in tokens a second."""
         ids = self.tokenize("the quick brown fox jumps over the lazy dog 0123456789\n" * 8)
-        run = _Run(threading.Event(), lambda _: True)
+        run = Run(threading.Event(), lambda _: True)
         sampling = Sampling(max_tokens=SPEED_PROBE_DECODED)
         self._run(tuple(ids[:SPEED_PROBE_TOKENS]), sampling, run, Slot.KEYSTROKE)
         return (
             round(float(run.timings.get("prompt_per_second", 0.0)), 1),
             round(float(run.timings.get("predicted_per_second", 0.0)), 1),
-        )
-
-
-@dataclass(slots=True)
-class _Run:
-    """One request as its events come in, on the thread that made the call."""
-
-    cancel: threading.Event
-    listener: Callable[[str], bool]
-    pieces: list[str] = field(default_factory=list)
-    written: list[int] = field(default_factory=list)  # token ids
-    stopped_by: StoppedBy = "end"
-    error: str = ""
-    timings: dict[str, Any] = field(default_factory=dict)
-    prompt_tokens: int = 0
-    cached_tokens: int = 0
-    processed_tokens: int = 0
-    decoded_tokens: int = 0
-    started: float = field(default_factory=time.perf_counter)
-    first_token: float | None = None
-
-    def on_event(self, event: dict[str, Any]) -> bool:
-        """Take one event; True tells llama.cpp to stop."""
-        if "error" in event:
-            self.error = one_line(event["error"].get("message", event["error"]))
-            return True
-        progress = event.get("prompt_progress")
-        if progress:
-            self.prompt_tokens = int(progress["total"])
-            self.cached_tokens = int(progress["cache"])
-            self.processed_tokens = int(progress["processed"])
-        elif self._take_text(event):
-            return True
-        if self.cancel.is_set():
-            self.stopped_by = "cancelled"
-            return True
-        return False
-
-    def _take_text(self, event: dict[str, Any]) -> bool:
-        """Take a piece of text or the closing event; True when the listener has enough."""
-        choice = event["choices"][0]
-        if event.get("timings"):
-            self.timings = event["timings"]
-        if choice.get("finish_reason"):
-            self.stopped_by = "length" if choice["finish_reason"] == "length" else "end"
-            return False
-        if self.first_token is None:
-            self.first_token = time.perf_counter()
-        self.decoded_tokens += 1
-        self.processed_tokens = self.prompt_tokens
-        self.written += [
-            int(token["id"]) for token in (choice.get("logprobs") or {}).get("content", ())
-        ]
-        text = choice.get("text") or ""
-        if not text:
-            return False
-        self.pieces.append(text)
-        if not self.listener(text):
-            self.stopped_by = "listener"
-            return True
-        return False
-
-    def resident(self, token_ids: tuple[int, ...]) -> tuple[int, ...]:
-        """What the slot holds now, at least: the last token written has not been evaluated."""
-        if not self.timings and self.first_token is None:
-            return token_ids[: self.processed_tokens]
-        evaluated = int(self.timings.get("predicted_n", len(self.written))) - 1
-        return token_ids + tuple(self.written[: max(0, evaluated)])
-
-    def usage(self) -> Usage:
-        now = time.perf_counter()
-        read = self.prompt_tokens if self.timings else self.processed_tokens
-        return Usage(
-            prompt_tokens=self.prompt_tokens,
-            cached_tokens=self.cached_tokens,
-            evaluated_tokens=max(0, read - self.cached_tokens),
-            decoded_tokens=self.decoded_tokens,
-            ttft_ms=round(((self.first_token or now) - self.started) * 1000, 1),
-            total_ms=round((now - self.started) * 1000, 1),
         )
 
 
@@ -355,7 +322,7 @@ def _params(xllamacpp: Any, path: Path, options: LoadOptions, key: str) -> Any:
         params.slot_save_path = f"{options.state_folder}{os.sep}"
     if options.yarn_factor > 1:
         _extend_context(xllamacpp, params, options)
-    params.n_batch = params.n_ubatch = MOE_BATCH_TOKENS if options.is_moe else DENSE_BATCH_TOKENS
+    params.n_batch = params.n_ubatch = _batch_tokens(options)
     threads = options.threads or default_threads()
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
     params.n_gpu_layers = options.gpu_layers
@@ -364,10 +331,13 @@ def _params(xllamacpp: Any, path: Path, options: LoadOptions, key: str) -> Any:
     quantised = options.kv_type == "q8_0"
     kv_type = xllamacpp.ggml_type.GGML_TYPE_Q8_0 if quantised else xllamacpp.ggml_type.GGML_TYPE_F16
     params.cache_type_k = params.cache_type_v = kv_type
-    # Flash attention is slower on a CPU beyond 1,000 tokens; a quantised cache needs it.
+    # Flash attention is slower on a CPU beyond 1,000 tokens, so it must have been measured to be
+    # quicker (`tuning.py`); a quantised cache needs it.
     flash = xllamacpp.llama_flash_attn_type
     params.flash_attn_type = (
-        flash.LLAMA_FLASH_ATTN_TYPE_ENABLED if quantised else flash.LLAMA_FLASH_ATTN_TYPE_DISABLED
+        flash.LLAMA_FLASH_ATTN_TYPE_ENABLED
+        if quantised or options.flash
+        else flash.LLAMA_FLASH_ATTN_TYPE_DISABLED
     )
     params.no_extra_bufts = True  # repacked weights double the memory and were not faster
     params.cache_ram_mib = 0  # the default keeps up to 8 GiB of old prompts
@@ -397,6 +367,11 @@ def gpu_free_bytes() -> int:
     return sum(int(device["memory_free"]) for device in devices if device["type"] == gpu)
 
 
+def batch_tokens(is_moe: bool, is_hybrid: bool) -> int:
+    """Tokens of a micro-batch: what is computed at once, and between two looks at a cancel."""
+    return LARGE_BATCH_TOKENS if is_moe or is_hybrid else DENSE_BATCH_TOKENS
+
+
 def default_threads() -> int:
     """Physical cores: a second thread on the same core only adds waiting."""
     import psutil  # noqa: PLC0415  only when loading
@@ -404,52 +379,36 @@ def default_threads() -> int:
     return psutil.cpu_count(logical=False) or os.cpu_count() or 2
 
 
+def _batch_tokens(options: LoadOptions) -> int:
+    return options.batch_tokens or batch_tokens(options.is_moe, options.is_hybrid)
+
+
+def _known(options: LoadOptions, speed: tuple[float, float], slice_tokens: int) -> Costs:
+    """What is known of the costs at load: as measured earlier, else from the two speeds."""
+    batch = _batch_tokens(options)
+    if options.costs is not None:
+        return replace(options.costs, batch_tokens=batch, slice_tokens=slice_tokens)
+    return prior(
+        *speed,
+        experts=options.experts,
+        experts_used=options.experts_used,
+        batch_tokens=batch,
+        slice_tokens=slice_tokens,
+    )
+
+
 def _slice_tokens(options: LoadOptions, prefill_per_s: float) -> int:
     """How many tokens of a warm-up are read before a completion may come in between."""
     if options.is_hybrid:
         return HYBRID_SLICE_TOKENS
     if options.is_moe:
-        return MOE_BATCH_TOKENS
-    return min(DENSE_BATCH_TOKENS, max(LEAST_SLICE_TOKENS, int(prefill_per_s * SLICE_S)))
+        return _batch_tokens(options)
+    return min(_batch_tokens(options), max(LEAST_SLICE_TOKENS, int(prefill_per_s * SLICE_S)))
 
 
 def _state_format(xllamacpp: Any, options: LoadOptions) -> str:
     """All that a saved state depends on, but for the model and the slot."""
-    settings = (options.context_tokens, options.kv_type, options.yarn_factor)
+    # With flash attention values are laid out otherwise.
+    kv = f"{options.kv_type}{'-flash' if options.flash else ''}"
+    settings = (options.context_tokens, kv, options.yarn_factor)
     return " ".join(map(str, ("xllamacpp", xllamacpp.__version__, *settings)))
-
-
-def _together(spent: list[Usage]) -> Usage:
-    """What several requests cost that read one prompt, each a piece further than the last."""
-    last = spent[-1]
-    evaluated = sum(usage.evaluated_tokens for usage in spent)
-    read = last.cached_tokens + last.evaluated_tokens
-    before_ms = sum(usage.total_ms for usage in spent[:-1])
-    return replace(
-        last,
-        cached_tokens=max(0, read - evaluated),
-        evaluated_tokens=evaluated,
-        ttft_ms=round(before_ms + last.ttft_ms, 1),
-        total_ms=round(before_ms + last.total_ms, 1),
-    )
-
-
-def _request(token_ids: tuple[int, ...], sampling: Sampling, slot: Slot) -> dict[str, Any]:
-    return {
-        "prompt": list(token_ids),
-        "n_predict": sampling.max_tokens,
-        "temperature": sampling.temperature,
-        "top_k": sampling.top_k,
-        "top_p": sampling.top_p,
-        "repeat_penalty": sampling.repeat_penalty,
-        "presence_penalty": sampling.presence_penalty,
-        "seed": sampling.seed,
-        "stream": True,
-        "return_progress": True,
-        "cache_prompt": True,
-        "id_slot": int(slot),
-        # The ids of what is written, for the state: with the probabilities of the few candidates
-        # that are left, which are at hand, not of the whole vocabulary.
-        "n_probs": 1,
-        "post_sampling_probs": True,
-    }

@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from engine import catalogue, fetch, memory, plan
+from engine import catalogue, fetch, memory, plan, tuning
 from engine.gguf import read_header
 from engine.llama import (
     CHECKPOINTS,
-    DENSE_BATCH_TOKENS,
-    MOE_BATCH_TOKENS,
     LlamaEngine,
     LoadOptions,
+    batch_tokens,
     gpu_free_bytes,
 )
 from engine.memory import Running
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
 
     from engine.catalogue import Model
     from engine.shape import Shape
+    from engine.tuning import Tuning
 
 _log = logging.getLogger(__name__)
 
@@ -82,6 +82,7 @@ def load(
     gpu_layers: int,
     kv_type: str,
     state_folder: Path | None = None,
+    tuned: Tuning | None = None,
     say: Callable[[str], None] = _log.warning,
 ) -> LlamaEngine:
     """Check, size and load. Blocks for seconds. Raises EngineError.
@@ -91,11 +92,13 @@ def load(
     the memory, becomes the next smaller one of the ladder: `say` is told once, and
     `engine.info.context_tokens` tells. Beyond the model's native window it is read with YaRN, as
     far as the catalogue says that the model can. Each slot has the whole context. States can be
-    saved in `state_folder`, which is the user's alone.
+    saved in `state_folder`, which is the user's alone. It is run as `tuned` says, by default as
+    setup has found best here.
     """
     shape = of_header(read_header(choice.path))
     wanted = wanted_tokens(shape, choice, room_tokens, most_tokens)
-    running, machine = running_of(shape, kv_type), this_machine(gpu_layers)
+    tuned = tuned or tuning.find(choice.path)
+    running, machine = running_of(shape, kv_type, tuned.batch_tokens), this_machine(gpu_layers)
     failed: EngineError | None = None
     for tokens in plan.rungs(wanted):
         found = plan.at(shape, tokens, running, machine)
@@ -103,7 +106,12 @@ def load(
             continue
         try:
             options = replace(
-                _options(shape, found, gpu_layers), threads=threads, state_folder=state_folder
+                _options(shape, found, gpu_layers),
+                threads=threads,
+                state_folder=state_folder,
+                flash=tuned.flash,
+                batch_tokens=found.running.batch_tokens,
+                costs=tuned.costs,
             )
             engine = LlamaEngine(choice.path, choice.model, options, choice.layout)
         except (NotLoaded, OutOfMemory) as error:
@@ -119,7 +127,8 @@ def plan_of(choice: Choice, room_tokens: int, gpu_layers: int, kv_type: str) -> 
     """What `load` would do here and now, from the header alone. Raises EngineError."""
     shape = of_header(read_header(choice.path))
     wanted = wanted_tokens(shape, choice, room_tokens, NO_LIMIT)
-    running, machine = running_of(shape, kv_type), this_machine(gpu_layers)
+    batch = tuning.find(choice.path).batch_tokens
+    running, machine = running_of(shape, kv_type, batch), this_machine(gpu_layers)
     found = plan.choose(shape, wanted, running, machine)
     if found is None:
         raise plan.too_little(choice.path.name, shape, running, machine)
@@ -133,10 +142,10 @@ def wanted_tokens(shape: Shape, choice: Choice, room_tokens: int, most_tokens: i
     return min(max(room_tokens, usual), most_tokens, possible)
 
 
-def running_of(shape: Shape, kv_type: str) -> Running:
+def running_of(shape: Shape, kv_type: str, tuned_batch_tokens: int = 0) -> Running:
     """How a context of a model is run here."""
     return Running(
-        MOE_BATCH_TOKENS if shape.is_moe else DENSE_BATCH_TOKENS,
+        tuned_batch_tokens or batch_tokens(shape.is_moe, shape.is_hybrid),
         kv_type,
         slots=len(Slot),
         shared=False,
@@ -161,6 +170,8 @@ def _options(shape: Shape, found: Plan, gpu_layers: int) -> LoadOptions:
         kv_type=found.running.kv_type,
         is_moe=shape.is_moe,
         is_hybrid=shape.is_hybrid,
+        experts=shape.experts,
+        experts_used=shape.experts_used,
         overrides=found.placement.overrides,
     )
 

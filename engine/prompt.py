@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Frame = list[tuple[str, array[int]]]  # ids of the layout, and the slots between them
 
-__all__ = ["Hole", "Layout", "build", "cost", "layouts"]
+__all__ = ["Hole", "Layout", "build", "cost", "layouts", "opening", "piece_ids"]
 
 STRATA = ("header", "definition", "journal", "analogy", "prefix", "suffix")
 PIECES_SHARE = 0.5  # of the room is kept for pieces, where there are so many
@@ -60,6 +60,20 @@ def build(
     bodies = {name: tokens.ids(text) for name, text in window.slots(layout).items()}
     room -= sum(map(len, bodies.values()))
     return _assemble(frame, bodies, _choose(parts, layout, tokens, room), hole, window)
+
+
+def opening(repository: str, *, layout: Layout, tokens: Tokens) -> array[int]:
+    """The ids in front of the first piece: a prompt without a hole begins with them, too.
+
+    Pieces follow as they are in `build`, each with the ids of `piece_ids`.
+    Raises RequestRejected when the vocabulary lacks a token of the layout.
+    """
+    found = array("i")
+    for slot, ids in render(layout.prompt, {"repository": repository, "path": ""}, tokens):
+        if slot == "pieces":
+            break
+        found.extend(ids)
+    return found
 
 
 def cost(part: Part, *, layout: Layout, tokens: Tokens) -> int:

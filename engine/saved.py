@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from engine.types import Slot
 
-RECORD_VERSION = 1
+RECORD_VERSION = 2
 RECORD_SUFFIX, STATE_SUFFIX, NEW_SUFFIX = ".record", ".state", ".new"
 MAX_RECORD_BYTES = 64 << 20  # a million tokens are 4 MB, the paths of a huge repository as much
 # Another server may be between writing a state and writing its record, or be reading one that has
@@ -56,8 +56,12 @@ class StateKey:
     @property
     def name(self) -> str:
         """The record's name. The format is no part of it: a newer build replaces the state."""
-        parts = "\0".join((self.root, self.branch, self.model, str(int(self.slot))))
-        return hashlib.blake2b(os.fsencode(parts), digest_size=16).hexdigest()
+        return _name(self.root, self.branch, self.model, str(int(self.slot)))
+
+    @property
+    def family(self) -> str:
+        """The same for a key of any other branch."""
+        return _name(self.root, self.model, str(int(self.slot)), self.state_format)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,8 @@ class SavedState:
 
     path: Path
     token_ids: tuple[int, ...]
-    paths: tuple[str, ...]  # as they were given to `keep`
+    paths: tuple[str, ...]  # these and the note as they were given to `keep`
+    note: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,7 @@ class _Record:
     """What is written beside a state."""
 
     root: str
+    family: str
     state_format: str
     state: str  # the file's name
     state_bytes: int
@@ -81,6 +87,7 @@ class _Record:
     token_ids: tuple[int, ...]
     paths: tuple[str, ...]  # of every file whose text is in the state
     saved_at: float  # seconds since the epoch
+    note: bytes
 
 
 class SavedStates:
@@ -99,11 +106,19 @@ class SavedStates:
         return self._folder / f"{secrets.token_hex(16)}{STATE_SUFFIX}"
 
     def keep(
-        self, key: StateKey, path: Path, token_ids: Sequence[int], paths: Sequence[str]
+        self,
+        key: StateKey,
+        path: Path,
+        token_ids: Sequence[int],
+        paths: Sequence[str],
+        note: bytes = b"",
     ) -> bool:
-        """Keep what an engine has saved at a `new_path`; False, and no file, if that cannot be."""
+        """Keep what an engine has saved at a `new_path`; False, and no file, if that cannot be.
+
+        note: whatever helps to go on from there.
+        """
         try:
-            return self._keep(key, path, token_ids, paths)
+            return self._keep(key, path, token_ids, paths, note)
         except OSError as error:
             _log.warning("a state could not be saved: %s", error)
             _remove(path)
@@ -111,7 +126,22 @@ class SavedStates:
 
     def find(self, key: StateKey) -> SavedState | None:
         """The state of `key` as it was kept. One that is damaged or of another build is removed."""
-        record_path = self._record_path(key)
+        return self._found(self._record_path(key), key)
+
+    def find_sibling(self, key: StateKey) -> SavedState | None:
+        """The state of another branch that was saved last: most of what it holds is the same."""
+        siblings = []
+        for path in self._records():
+            try:
+                record = _read_record(path)
+            except (OSError, ValueError):
+                continue
+            if record.family == key.family and path != self._record_path(key):
+                siblings.append((record.saved_at, path))
+        found = (self._found(path, key) for _, path in sorted(siblings, reverse=True))
+        return next(filter(None, found), None)
+
+    def _found(self, record_path: Path, key: StateKey) -> SavedState | None:
         try:
             record = _read_record(record_path)
             if record.state_format != key.state_format:
@@ -125,7 +155,7 @@ class SavedStates:
             _log.warning("a saved state is not used: %s", error)
             self._remove(record_path)
             return None
-        return SavedState(state, record.token_ids, record.paths)
+        return SavedState(state, record.token_ids, record.paths, record.note)
 
     def forget(self, is_excluded: Callable[[str, str], bool]) -> int:
         """Delete every state with text of a path for which `is_excluded(root, path)` holds.
@@ -156,7 +186,12 @@ class SavedStates:
         return sum(size for _, size, _ in self._files())
 
     def _keep(
-        self, key: StateKey, path: Path, token_ids: Sequence[int], paths: Sequence[str]
+        self,
+        key: StateKey,
+        path: Path,
+        token_ids: Sequence[int],
+        paths: Sequence[str],
+        note: bytes,
     ) -> bool:
         size = path.stat().st_size
         if not token_ids or size > self._budget_bytes:
@@ -165,9 +200,8 @@ class SavedStates:
         path.chmod(OWNER_FILE)
         ids, names = tuple(token_ids), tuple(sorted(set(paths)))
         checksum = _digest(path)
-        record = _Record(
-            key.root, key.state_format, path.name, size, checksum, ids, names, time.time()
-        )
+        made = (key.root, key.family, key.state_format)
+        record = _Record(*made, path.name, size, checksum, ids, names, time.time(), note)
         record_path = self._record_path(key)
         before = self._state_of(record_path)
         _write_record(record_path, record)
@@ -260,8 +294,9 @@ def _digest(path: Path) -> bytes:
 def _write_record(path: Path, record: _Record) -> None:
     """All or nothing: written beside, then put in place. With a checksum of its own in front."""
     fields: list[Any] = [
-        *(RECORD_VERSION, record.root, record.state_format, record.state, record.state_bytes),
-        *(record.checksum, array("i", record.token_ids).tobytes(), record.paths, record.saved_at),
+        *(RECORD_VERSION, record.root, record.family, record.state_format, record.state),
+        *(record.state_bytes, record.checksum, array("i", record.token_ids).tobytes()),
+        *(record.paths, record.saved_at, record.note),
     ]
     body: bytes = msgpack.packb(fields, unicode_errors="surrogateescape")
     beside = path.with_name(f"{path.stem}-{secrets.token_hex(8)}{NEW_SUFFIX}")
@@ -287,14 +322,19 @@ def _read_record(path: Path) -> _Record:
         version, *rest = msgpack.unpackb(body, unicode_errors="surrogateescape")
         if version != RECORD_VERSION:
             raise ValueError(f"its record is of version {version}")
-        root, state_format, state, size, checksum, ids, paths, saved_at = rest
+        root, family, state_format, state, size, checksum, ids, paths, saved_at, note = rest
     except (msgpack.UnpackException, TypeError) as error:
         raise ValueError("its record is damaged") from error
     if os.path.basename(state) != state:  # noqa: PTH119  it is a name, and must not become a path
         raise ValueError("its record names a file elsewhere")
     tokens = array("i")
     tokens.frombytes(ids)
-    return _Record(root, state_format, state, size, checksum, tuple(tokens), tuple(paths), saved_at)
+    fields = (root, family, state_format, state, size, checksum)
+    return _Record(*fields, tuple(tokens), tuple(paths), saved_at, note)
+
+
+def _name(*parts: str) -> str:
+    return hashlib.blake2b(os.fsencode("\0".join(parts)), digest_size=16).hexdigest()
 
 
 def _sum(body: bytes) -> bytes:

@@ -48,6 +48,8 @@ class Shape:
     expert_bytes: int = 0  # of `weights`
     repackable: int = 0  # of `weights`
     dense_layers: int = 0  # at the start, without experts
+    experts: int = 1  # a layer; a dense model is a mixture of one
+    experts_used: int = 1  # for a token
 
     @property
     def is_moe(self) -> bool:
@@ -88,6 +90,8 @@ def of_header(header: Header) -> Shape:
         expert_bytes=sum(tensor.bytes for tensor in experts),
         repackable=sum(tensor.bytes for tensor in tensors if _is_repacked(tensor)),
         dense_layers=_first_layer(experts),
+        experts=max(1, header.expert_count) if experts else 1,
+        experts_used=max(1, min(header.expert_used_count, header.expert_count)) if experts else 1,
     )
 
 

@@ -138,15 +138,35 @@ class Completion:
 
 
 @dataclass(frozen=True, slots=True)
+class Costs:
+    """What reading and writing cost, in milliseconds; `engine.speed` reckons with them.
+
+    A mixture uses `experts_used` of `experts` for a token; a dense model is a mixture of one.
+    """
+
+    request_ms: float = 0.0
+    expert_ms: float = 0.0  # an expert that a batch has to bring in
+    token_ms: float = 0.0
+    token_depth_ms: float = 0.0  # of a token, for each token before it
+    write_ms: float = 0.0
+    write_depth_ms: float = 0.0
+    experts: int = 1
+    experts_used: int = 1
+    batch_tokens: int = 16
+    slice_tokens: int = 16  # that a warm-up reads at a time
+
+
+@dataclass(frozen=True, slots=True)
 class EngineInfo:
-    """What the rest of the program may know of a loaded model."""
+    """What the rest of the program may know of a loaded model, as of now."""
 
     model: str  # catalogue id, or the file's name
     context_tokens: int  # the window this engine was loaded with, of each slot
-    prefill_per_s: float  # measured when it was loaded, tokens a second
+    prefill_per_s: float  # as measured so far, tokens a second
     decode_per_s: float
     layout: str  # the name of a layout that its vocabulary has
     state_format: str = ""  # build and settings: a saved state of any other is of no use
+    costs: Costs | None = None  # None: nothing is known but the two speeds
 
 
 class Engine(Protocol):

@@ -75,17 +75,18 @@ class Members(ABC):
         known = [t for form in forms for t in scope.typed.get(form, ()) if start <= t.start < end]
         for typed in known:
             return [Target(scope.path, -1, typed.start, typed.line, 1.0, why)]
+        is_ruby = name.startswith("@")
+        if not is_ruby and not any(form in scope.record.references.chains for form in forms):
+            return []  # without the file's text, which would have to be read
         data = self.world.text(scope.path)
         if data is None:
             return []
-        if name.startswith("@"):
+        if is_ruby:
             at = re.compile(rb"%b\s*(?:\|\|)?=(?!=)" % re.escape(name.encode())).search(
                 data, start, end
             )
             line = data.count(b"\n", 0, at.start()) + 1 if at else 0
             return [Target(scope.path, -1, at.start(), line, 1.0, why)] if at else []
-        if not any(form in scope.record.references.chains for form in forms):
-            return []
         for use in scope.record.references.named(name):
             if start <= use.start < end and use.receiver in _OWN and use.kind == "attribute":
                 after = use.start + len(use.receiver.encode()) + 1 + len(name.encode())

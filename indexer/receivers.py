@@ -156,12 +156,10 @@ class Receivers:
             return self.names.inherited(thing.path, thing.symbol, name)
         if thing.kind == "function":
             return []
-        if found := self.names.members(thing.path, thing.symbol, name):
-            return found
-        found = self._new(thing, name)
-        if found or not self._derived:
-            return found
-        return self.names.in_subtypes(thing.path, thing.symbol, name)
+        found = self.names.members(thing.path, thing.symbol, name) or self._new(thing, name)
+        if not found and self._derived:
+            found = self.names.in_subtypes(thing.path, thing.symbol, name)
+        return found
 
     def _is_ruby(self, thing: Thing) -> bool:
         scope = self.world.scope(thing.path)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from indexer import ahead
 from indexer.index import Index
+from indexer.policy import IGNORE_FILE
 from indexer.watch import Watch
 from lsp_server import positions
 
@@ -54,12 +55,18 @@ class Indexed:
         excludes: Sequence[str],
         listener: Listener,
         pool: Pool | None = None,
+        *,
+        on_rules: Callable[[], object] = lambda: None,
     ) -> None:
-        """`pool`: workers that were started ahead; they end with this root."""
+        """`pool`: workers that were started ahead; they end with this root.
+
+        on_rules: called, from a thread, when the rules of what may be read may have changed.
+        """
         self.root = root
         self._pool = pool
         self._cache, self._excludes = cache, tuple(excludes)
         self._listener = listener
+        self._on_rules = on_rules
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"index-{root.name}")
         # What must not wait for a refresh, which takes a minute in a large repository.
         self._quick = ThreadPoolExecutor(1, thread_name_prefix=f"edits-{root.name}")
@@ -163,6 +170,8 @@ class Indexed:
             index.overlay(path, None if document is None else document.text)
 
     def _changed(self, paths: frozenset[str] | None) -> None:
+        if paths is None or str(self.root / IGNORE_FILE) in paths:
+            self._on_rules()
         if paths is None:
             self.rebuild()
         else:
@@ -214,12 +223,15 @@ class Indexing:
         if self._wanted and self._pool is None:
             self._pool = ahead.pool(awake=1)
 
-    def start(self, cache: Path, listener: Listener) -> None:
-        """Begin with every root, in the background."""
+    def start(
+        self, cache: Path, listener: Listener, on_rules: Callable[[], object] = lambda: None
+    ) -> None:
+        """Begin with every root, in the background; see `Indexed` for `on_rules`."""
 
         def begin(root: Path) -> Indexed:
             pool, self._pool = self._pool, None
-            return Indexed(root, cache / FOLDER, self._excludes, listener, pool)
+            where = cache / FOLDER
+            return Indexed(root, where, self._excludes, listener, pool, on_rules=on_rules)
 
         self._begin = begin
         for root in self._wanted:

@@ -9,14 +9,15 @@ one has read serves the other. Knows neither protocol nor llama.cpp.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine import prompt as prompts
+from engine.types import Slot
+from lsp_server.budget import budget
 from lsp_server.surroundings import Spot
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from engine.types import Engine, EngineInfo, Part, Prompt
     from indexer.snapshot import Snapshot
     from lsp_server.documents import Document, Place
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 # against 500, and the suffix is what is read anew at every key.
 SUFFIX_LINES = 3
 SUFFIX_CHARS = 160
-READ_AHEAD_S = 20.0  # without a setting, a prompt is as long as this machine reads in this time
-MIN_BUDGET_TOKENS = 512
 WINDOW_CHARS_PER_TOKEN = 12  # more than any text has, so that the budget decides what is read
 OTHER_FILES_SHARE = 0.4  # of a prompt, at most
 # A machine that reads a whole prompt in this time need not wait for a pause to choose anew.
@@ -53,17 +52,17 @@ def reading(document: Document, place: Place, session: Session) -> Reading:
     Raises NoText while there is no model.
     """
     engine = session.engine_info()
-    budget = budget_tokens(engine, session.settings)
-    start = _window_start(document, place, budget * WINDOW_CHARS_PER_TOKEN)
+    tokens = budget_tokens(engine, session.settings)
+    start = _window_start(document, place, tokens * WINDOW_CHARS_PER_TOKEN)
     before = (*document.lines[start : place.line], document.lines[place.line][: place.index])
     suffix = document.suffix(place, max_lines=SUFFIX_LINES, max_chars=SUFFIX_CHARS)
     path = session.shown_path(document)
     return Reading(
         prompts.Hole(path, _lf("".join(before)), _lf(suffix), place.line + 1),
         session.repository(document),
-        budget,
+        tokens,
         _around(document, place, path, session),
-        budget <= engine.prefill_per_s * QUICK_S,
+        tokens <= engine.prefill_per_s * QUICK_S,
         session.root(document.path) if document.path else None,
     )
 
@@ -80,6 +79,11 @@ def build(wanted: Reading, session: Session, engine: Engine, *, anew: bool = Fal
         share = int(wanted.budget * OTHER_FILES_SHARE)
         anew = anew or wanted.quick or not session.settings.idleWarm
         parts = session.surroundings.parts(*wanted.around, share, tokens.count, anew=anew)
+        root = Path(wanted.around[0].root)  # the snapshot may be older than the rules
+        readable = tuple(part for part in parts if session.may_read(root / part.path))
+        if len(readable) < len(parts):
+            session.surroundings.forget()
+            parts = readable
     prompt = prompts.build(
         wanted.repository,
         parts,
@@ -88,16 +92,14 @@ def build(wanted: Reading, session: Session, engine: Engine, *, anew: bool = Fal
         tokens=tokens,
         budget=wanted.budget,
     )
-    if wanted.root is not None:
-        session.residence.reads(wanted.root, [segment.path for segment in prompt.segments])
+    paths = [segment.path for segment in prompt.segments]
+    session.residence.reads(engine, Slot.KEYSTROKE, wanted.root, paths)
     return prompt
 
 
 def budget_tokens(engine: EngineInfo, settings: Settings) -> int:
-    """Tokens a prompt may have: as set, else what this machine reads in READ_AHEAD_S."""
-    measured = max(MIN_BUDGET_TOKENS, int(engine.prefill_per_s * READ_AHEAD_S))
-    room = engine.context_tokens - settings.maxSuggestionTokens
-    return min(room, settings.contextTokens or measured)
+    """Tokens a prompt may have, see `lsp_server.budget`."""
+    return budget(engine, settings).tokens
 
 
 def _around(

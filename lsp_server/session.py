@@ -13,12 +13,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from engine import load as loading
+from engine import tuning
 from engine.prompt import layouts
 from engine.tokens import Tokens
-from engine.types import ModelNotFound
+from engine.types import ModelNotFound, Slot
 from engine.worker import Worker
 from indexer.policy import Policy
 from lsp_server import guard
+from lsp_server.budget import figures
+from lsp_server.deep import Deep
 from lsp_server.documents import Documents
 from lsp_server.indexing import Indexing
 from lsp_server.residence import Residence
@@ -37,7 +40,7 @@ if TYPE_CHECKING:
     from lsp_server.settings import Settings
 
 State = Literal["starting", "indexing", "loading", "ready", "busy", "paused", "no-model", "error"]
-SAVE_AT_END_S = 1.0  # the editor waits two seconds for us
+SAVE_AT_END_S = 0.5  # the editor waits two seconds for us; the engine's end takes up to one
 SELF_DEBOUNCING = ("lsp4ij", "intellij", "jetbrains")  # clients that wait themselves (300 ms)
 
 _log = logging.getLogger(__name__)
@@ -62,6 +65,7 @@ class Session:
         *,
         client: str = "",
         on_status: Callable[[Status], None] = lambda _: None,
+        on_warning: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.settings = settings
         self.documents = Documents()
@@ -72,10 +76,14 @@ class Session:
         self.indexing = Indexing(self._roots, settings.exclude)
         self.surroundings = Surroundings()
         self.residence = Residence(self)
+        self.deep = Deep(self)
         self.warming = Warming(self)
         self.model_known = asyncio.Event()  # loaded, or known that it cannot be
         self._policies: dict[Path, Policy] = {}
         self._on_status = on_status
+        self._on_warning = on_warning
+        self._said: list[str] = []  # while loading, on the engine's thread
+        self._model_file: Path | None = None
         self._tokens: Tokens | None = None
         self.scheduler = Scheduler(_debounce_s(settings, client))
 
@@ -96,6 +104,8 @@ class Session:
         """Call once `worker.ready` is done."""
         assert self.worker is not None
         self.model_known.set()
+        while self._said:
+            self._on_warning(self._said.pop(0))
         error = self.worker.ready.exception()
         if error is None:
             info = self.worker.ready.result().info
@@ -116,18 +126,40 @@ class Session:
         """What is known of the loaded model. Raises NoText while there is none."""
         return self.running_worker().ready.result().info
 
+    def resident_tokens(self) -> int:
+        """How many tokens the keystroke's slot holds now."""
+        try:
+            return len(self.running_worker().ready.result().resident(Slot.KEYSTROKE))
+        except NoText:
+            return 0
+
+    def speed(self) -> dict[str, object]:
+        """The measured speed and what follows from it; nothing while there is no model."""
+        try:
+            return figures(self.engine_info(), self.settings)
+        except NoText:
+            return {}
+
     def reload(self, settings: Settings) -> None:
         """Take new settings; the model is loaded anew by the caller where they ask for another."""
-        self.settings = settings
-        self._policies.clear()
-        self.surroundings.forget()
-        self.residence.purge()
-        self.indexing.exclude(settings.exclude)
+        before, self.settings = self.settings, settings
         self.scheduler.forget()
+        if settings.exclude != before.exclude:
+            self.rules_changed()
+            self.indexing.exclude(settings.exclude)
+        self.warming.again()
+
+    def rules_changed(self) -> None:
+        """Other files may be read from here on; what may not is dropped wherever it is (S4)."""
+        self._policies = {}  # another one: a thread that reads the old rules must not keep them
+        self.scheduler.forget()
+        self.residence.purge()
+        self.warming.again()
 
     def close(self) -> None:
         """Let go of index and model. Native code that does not return is left to the end."""
         self.residence.save_now(SAVE_AT_END_S)
+        self._keep_speed()
         self.indexing.close()
         if self.worker is not None and not self.worker.close():
             _log.warning("the engine did not stop in time")
@@ -135,6 +167,8 @@ class Session:
     def pause(self, *, paused: bool) -> None:
         """Stop or go on suggesting; the model stays loaded."""
         self._set(Status("paused", "paused") if paused else Status("starting"))
+        if paused:
+            self.warming.stop()
         if not paused and self.worker is not None and self.worker.ready.done():
             self.loaded()
 
@@ -161,9 +195,18 @@ class Session:
             gpu_layers=settings.gpuLayers,
             kv_type=settings.kvType,
             state_folder=self.residence.folder(),
+            say=self._said.append,
         )
+        self._model_file = choice.path
         self.residence.restore(engine, choice)
         return engine
+
+    def _keep_speed(self) -> None:
+        """The next session begins with what this one has measured: its budget is the same."""
+        if self._model_file is not None and self.worker is not None:
+            ready = self.worker.ready
+            if ready.done() and ready.exception() is None:
+                tuning.remember(self._model_file, ready.result().info.costs)
 
     def _set(self, status: Status) -> None:
         if status != self.status:
@@ -234,10 +277,10 @@ class Session:
             self._policy(root)
 
     def _policy(self, path: Path) -> Policy:
-        root = self.root(path)
-        if root not in self._policies:
-            self._policies[root] = Policy.load([root], self.settings.exclude)
-        return self._policies[root]
+        known, root = self._policies, self.root(path)
+        if root not in known:
+            known[root] = Policy.load([root], self.settings.exclude)
+        return known[root]
 
 
 def work_tree(path: Path) -> Path:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from engine.trim import Gap, trim
 from engine.types import EngineError, Sampling, Usage
 from lsp_server import prompting, schedule
+from lsp_server.budget import suggestion_tokens
 from lsp_server.schedule import Diverged, NoText, Outcome
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ async def _text(
 
 def _start(wanted: Reading, wish: schedule.Place, gap: Gap, session: Session) -> schedule.Decode:
     """Have the engine's thread lay out the prompt and write."""
-    sampling = Sampling(max_tokens=session.settings.maxSuggestionTokens)
+    sampling = Sampling(max_tokens=suggestion_tokens(session.engine_info(), session.settings))
 
     def work(engine: Engine, cancel: threading.Event, hear: Callable[[str], bool]) -> Outcome:
         started = time.perf_counter()

@@ -10,18 +10,20 @@ Called from the engine's thread only. It knows no protocol and no engine.
 
 from __future__ import annotations
 
+import hashlib
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgpack
+
 from engine.types import Part
-from indexer.context import Cursor, gather, home
+from indexer.context import Cursor, Home, gather, home
+from indexer.selection import Excerpt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from indexer.context import Home
-    from indexer.selection import Excerpt
     from indexer.snapshot import Snapshot
 
 VISITS_MAX = 8  # places left lately that are candidates for the prompt
@@ -46,6 +48,7 @@ class _Choice:
     budget: int
     complete: bool
     pieces: tuple[Excerpt, ...]
+    digests: Mapping[str, bytes]  # of the files that the pieces are from, as they were then
 
     def serves(self, snapshot: Snapshot, here: Home, budget: int, *, anew: bool) -> bool:
         """Whether it may stay for another place and budget."""
@@ -61,6 +64,7 @@ class Surroundings:
 
     def __init__(self) -> None:
         self._choice: _Choice | None = None
+        self._is_old = False  # of an earlier session: files may have changed since
         self._visits: deque[tuple[str, Home]] = deque(maxlen=VISITS_MAX)
 
     def parts(
@@ -78,6 +82,9 @@ class Surroundings:
         read others.
         """
         here = home(snapshot, spot.path, spot.lines, spot.line)
+        if self._is_old and self._choice is not None:
+            self._choice = _what_still_holds(self._choice, snapshot, budget)
+        self._is_old = False
         choice = self._choice
         if choice is None or not choice.serves(snapshot, here, budget, anew=anew):
             choice = self._choice = self._chosen(snapshot, spot, here, budget, count)
@@ -87,6 +94,32 @@ class Surroundings:
         """Choose anew: the rules of what may be read have changed."""
         self._choice = None
         self._visits.clear()
+
+    def note(self) -> tuple[bytes, frozenset[str]]:
+        """What was chosen, for a later session that finds the prompt resident.
+
+        With the absolute paths of the files whose text is in it.
+        """
+        choice = self._choice
+        if choice is None:
+            return b"", frozenset()
+        row = (choice.root, choice.home, choice.budget, choice.complete)
+        packed: bytes = msgpack.packb(
+            (*row, choice.pieces, dict(choice.digests)), unicode_errors="surrogatepass"
+        )
+        return packed, frozenset(f"{choice.root}/{piece.path}" for piece in choice.pieces)
+
+    def recall(self, note: bytes) -> None:
+        """Go on from the note of an earlier session; one that is no note is none."""
+        try:
+            root, there, budget, complete, pieces, digests = msgpack.unpackb(
+                note, unicode_errors="surrogatepass"
+            )
+            found = tuple(Excerpt(*piece) for piece in pieces)
+            self._choice = _Choice(root, Home(*there), budget, complete, found, digests)
+            self._is_old = True
+        except (msgpack.UnpackException, TypeError, ValueError):
+            self.forget()
 
     def _chosen(
         self,
@@ -104,7 +137,32 @@ class Surroundings:
         visits = [(left.path, left.line) for root, left in self._visits if root == snapshot.root]
         cursor = Cursor(spot.path, spot.line, spot.col, "".join(spot.lines))
         found = gather(snapshot, cursor, budget, count, held=held, visits=visits)
-        return _Choice(snapshot.root, here, budget, snapshot.report.complete, found.pieces)
+        complete = snapshot.report.complete
+        digests = digests_of(snapshot, {piece.path for piece in found.pieces})
+        return _Choice(snapshot.root, here, budget, complete, found.pieces, digests)
+
+
+def digests_of(snapshot: Snapshot, paths: set[str]) -> dict[str, bytes]:
+    """What tells whether the text of files is still what it was."""
+    return {path: hashlib.blake2b(snapshot.text(path), digest_size=16).digest() for path in paths}
+
+
+def _what_still_holds(choice: _Choice, snapshot: Snapshot, budget: int) -> _Choice | None:
+    """A choice of an earlier session without what has changed; None in another repository.
+
+    The speed of this machine, and so the budget, is measured anew at each start: that alone is no
+    reason to choose anew.
+    """
+    if choice.root != snapshot.root:
+        return None
+    now = digests_of(snapshot, set(choice.digests))
+    pieces = tuple(
+        piece for piece in choice.pieces if choice.digests[piece.path] == now[piece.path]
+    )
+    fits = sum(piece.tokens for piece in pieces) <= budget
+    complete = choice.complete and len(pieces) == len(choice.pieces)
+    kept_budget = budget if fits else choice.budget
+    return replace(choice, pieces=pieces, budget=kept_budget, complete=complete)
 
 
 def _part(piece: Excerpt) -> Part:

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads ahead while nobody types, so that a key pays for its own tail.
 
-In: where the user is, told at each request and when a file is opened. Out: nothing but a resident
-prompt, and after a while a saved one. First what the next key would have to read anyway; after a
-longer pause a better choice of other files. Any key ends it; what was read stays.
+In: where the user is, told at each request, at each edit and when a file is opened. Out: nothing
+but a resident prompt, and after a while a saved one. First what the next key would have to read
+anyway; after a longer pause a better choice of other files; then, saved, the deep slot. Any key
+ends it; what was read stays.
 Runs on the event loop; the reading is a job of the engine's thread.
 """
 
@@ -13,19 +14,20 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-import psutil
-
 from engine.types import EngineError
 from engine.worker import Priority
-from lsp_server import prompting
+from lsp_server import deep, prompting
 from lsp_server.documents import Place
 from lsp_server.schedule import NoText
 
 if TYPE_CHECKING:
     import threading
+    from collections.abc import Sequence
 
     from engine.types import Engine, Usage
-    from lsp_server.documents import Document
+    from lsp_server.documents import Change, Document
+    from lsp_server.positions import Encoding
+    from lsp_server.prompting import Reading
     from lsp_server.session import Session
 
 OPENED_S = 0.2  # several files are opened at once when an editor starts: the last one is seen
@@ -35,6 +37,8 @@ PAUSE_S = 1.0  # between keys longer than this, the user has stopped typing
 # share of that time.
 PATIENCE = 0.25
 SAVE_S = 5.0
+INDEX_WAIT_S = 5.0  # a prompt without its pieces would take the place of one that was restored
+INDEX_LOOK_S = 0.05
 CHARS_PER_TOKEN = 2.5  # low, so that an opened file's beginning is sure to fit
 
 _log = logging.getLogger(__name__)
@@ -46,6 +50,7 @@ class Warming:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._task: asyncio.Task[None] | None = None
+        self._last: tuple[str, Place | None] | None = None  # where the user was last
 
     def touched(self, document: Document, place: Place) -> None:
         """The user is typing here: read ahead when that stops."""
@@ -55,6 +60,23 @@ class Warming:
         """A file was opened: read as much of it from its beginning as a prompt may have."""
         self._begin(document, None, OPENED_S)
 
+    def edited(self, document: Document, changes: Sequence[Change], encoding: Encoding) -> None:
+        """Text has changed; not every client asks for a suggestion then."""
+        place = None
+        if changes and (start := changes[-1].start) is not None:
+            at = document.offset(document.place(*start, encoding)) + len(changes[-1].text)
+            place = document.offset_position(at)
+        self._begin(document, place, PAUSE_S)
+
+    def again(self) -> None:
+        """Settings or rules have changed: begin anew where the user was last."""
+        self.stop()
+        if self._last is None:
+            return
+        uri, place = self._last
+        if (document := self._session.documents.get(uri)) is not None:
+            self._begin(document, place, PAUSE_S)
+
     def stop(self) -> None:
         """End what is under way."""
         if self._task is not None:
@@ -63,6 +85,7 @@ class Warming:
 
     def _begin(self, document: Document, place: Place | None, wait_s: float) -> None:
         self.stop()
+        self._last = document.uri, place
         if self._session.settings.idleWarm:
             self._task = asyncio.create_task(self._idle(document, place, wait_s))
 
@@ -71,26 +94,38 @@ class Warming:
         try:
             await asyncio.sleep(wait_s)
             await self._session.model_known.wait()
+            await self._wait_for_index(document)
             await self._read(document, place, anew=False)
             await asyncio.sleep(self._patience_s())
-            if not on_battery():
+            if not deep.on_battery():
                 await self._read(document, place, anew=True)
             await asyncio.sleep(SAVE_S)
             await self._session.residence.save()
+            await self._session.deep.grow(document)
         except (NoText, EngineError) as reason:
             _log.debug("nothing is read ahead: %s", reason)
+        except Exception:  # noqa: BLE001  nobody waits for this task: it would be lost
+            _log.exception("reading ahead failed")
+
+    async def _wait_for_index(self, document: Document) -> None:
+        indexed = self._session.indexing.of(document.path) if document.path else None
+        waited_s = 0.0
+        while indexed and indexed.snapshot() is None and waited_s < INDEX_WAIT_S:
+            await asyncio.sleep(INDEX_LOOK_S)
+            waited_s += INDEX_LOOK_S
 
     async def _read(self, document: Document, place: Place | None, *, anew: bool) -> None:
         session = self._session
-        if session.documents.get(document.uri) is not document:
-            return  # changed since: the request for that change comes
-        session.check(document, manual=True)
-        wanted = prompting.reading(document, place or self._first_part(document), session)
-
-        def work(engine: Engine, cancel: threading.Event) -> Usage:
-            return engine.warm(prompting.build(wanted, session, engine, anew=anew), cancel)
-
         while True:
+            # Each time anew: while this gave way, text, rules or settings may have changed.
+            if session.documents.get(document.uri) is not document:
+                raise NoText("the document has changed since or is closed")
+            session.check(document, manual=True)
+            wanted = prompting.reading(document, place or self._first_part(document), session)
+
+            def work(engine: Engine, cancel: threading.Event, wanted: Reading = wanted) -> Usage:
+                return engine.warm(prompting.build(wanted, session, engine, anew=anew), cancel)
+
             job = session.running_worker().submit(Priority.WARM_UP, work)
             try:
                 usage = await asyncio.wrap_future(job.future)
@@ -103,7 +138,8 @@ class Warming:
     def _patience_s(self) -> float:
         """How long a pause must last before a new choice is read."""
         engine = self._session.engine_info()
-        whole_s = prompting.budget_tokens(engine, self._session.settings) / engine.prefill_per_s
+        speed = max(1.0, engine.prefill_per_s)
+        whole_s = prompting.budget_tokens(engine, self._session.settings) / speed
         return max(0.0, PATIENCE * whole_s - PAUSE_S)
 
     def _first_part(self, document: Document) -> Place:
@@ -116,9 +152,3 @@ class Warming:
             if room < 0 or at == last:
                 return Place(at, 0 if room < 0 else len(line))
         return Place(0, 0)
-
-
-def on_battery() -> bool:
-    """Whether this machine says that it runs on its battery."""
-    battery = psutil.sensors_battery() if hasattr(psutil, "sensors_battery") else None
-    return battery is not None and battery.power_plugged is False

@@ -7,22 +7,28 @@ import json
 import re
 import sys
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from engine import catalogue, load
+from engine import catalogue, load, tuning
+from engine.gguf import read_header
 from engine.llama import default_threads
+from engine.memory import Q8_0
+from engine.shape import of_header
+from engine.tuning import Tuning
+from lsp_server.budget import figures
 from lsp_server.cli import Failed
 from lsp_server.commands.model_plan import in_short
 from lsp_server.commands.models import pull
-from lsp_server.prompting import budget_tokens
 from lsp_server.settings import Settings, read_user_file, resolve, user_file
 
 if TYPE_CHECKING:
     import argparse
 
     from engine.catalogue import Model
+    from engine.llama import LlamaEngine
     from engine.types import EngineInfo
 
 # Measured: 0.5B parameters are read at about 50 tokens a second and core, so that a core reads
@@ -50,7 +56,9 @@ def run(args: argparse.Namespace) -> int:
         _confirm()
     path = pull(model)
     settings, _ = resolve(read_user_file()[0])
-    report = try_model(load.Choice(model.id, path, model.layout, model.extended_context), settings)
+    choice = load.Choice(model.id, path, model.layout, model.extended_context)
+    how = tune(choice, settings)
+    report = {**try_model(choice, settings), "tried": how}
     remember(model.id)
     print(json.dumps(report) if args.json else _sentence(report))
     return 0
@@ -92,31 +100,79 @@ def _confirm() -> None:
         raise Failed("nothing was fetched")
 
 
+def tune(choice: load.Choice, settings: Settings) -> list[str]:
+    """Measure the ways to run a model here, keep the best for every later start; what was tried.
+
+    Flash attention and larger batches only help some machines; each costs a load to find out.
+    """
+    started = time.perf_counter()
+    best, tuned = _trial(choice, settings, Tuning())
+    took_s = time.perf_counter() - started
+    words = [_in_words(tuned, best)]
+    is_hybrid = of_header(read_header(choice.path)).is_hybrid
+    for other in tuning.others(tuned, best, is_hybrid=is_hybrid):
+        if time.perf_counter() - started + took_s > tuning.TRIALS_S:
+            break
+        found, other_tuned = _trial(choice, settings, other, best.depth)
+        words.append(_in_words(other, found))
+        if found.beats(best):
+            best, tuned = found, other_tuned
+    tuning.keep(choice.path, tuned)
+    return words
+
+
+def _trial(
+    choice: load.Choice, settings: Settings, way: Tuning, depth: int = 0
+) -> tuple[tuning.Trial, Tuning]:
+    """Load a model so, try it, and take what it has measured along."""
+    engine = _loaded(choice, settings, way)
+    try:
+        found = tuning.trial(engine, depth)
+        return found, replace(way, costs=engine.info.costs)
+    finally:
+        engine.close()
+
+
+def _in_words(way: Tuning, found: tuning.Trial) -> str:
+    flash = "with" if way.flash else "without"
+    batch = f", batches of {way.batch_tokens}" if way.batch_tokens else ""
+    return (
+        f"{flash} flash attention{batch}: {found.read_ms:.1f} ms a token, "
+        f"a key of {tuning.KEY_TOKENS} tokens {found.key_ms:.0f} ms behind {found.depth:,}"
+    )
+
+
+def _loaded(choice: load.Choice, settings: Settings, way: Tuning | None = None) -> LlamaEngine:
+    return load.load(
+        choice,
+        room_tokens=settings.contextTokens + settings.maxSuggestionTokens,
+        threads=settings.threads,
+        gpu_layers=settings.gpuLayers,
+        kv_type=settings.kvType,
+        tuned=way,
+        say=_say,
+    )
+
+
 def try_model(choice: load.Choice, settings: Settings) -> dict[str, Any]:
     """Load a model once: what it takes, how fast it is, and what a keystroke may be for that."""
     room = settings.contextTokens + settings.maxSuggestionTokens
     planned = load.plan_of(choice, room, settings.gpuLayers, settings.kvType)
     started = time.perf_counter()
-    engine = load.load(
-        choice,
-        room_tokens=room,
-        threads=settings.threads,
-        gpu_layers=settings.gpuLayers,
-        kv_type=settings.kvType,
-        say=_say,
-    )
+    engine = _loaded(choice, settings)
     load_s = time.perf_counter() - started
-    info = engine.info
+    info, kv_type = engine.info, planned.running.kv_type
     engine.close()
     return {
         "model": choice.model,
         "path": str(choice.path),
         "load_s": round(load_s, 1),
         "context_tokens": info.context_tokens,
-        "prefill_per_s": info.prefill_per_s,
-        "decode_per_s": info.decode_per_s,
+        **figures(info, settings),
         "new_tokens_per_key": new_tokens_per_key(info),
-        "prompt_tokens": budget_tokens(info, settings),
+        "flash_attention": tuning.find(choice.path).flash or kv_type == Q8_0,
+        "kv_type": kv_type,
+        "batch_tokens": planned.running.batch_tokens,
         "plan": in_short(planned),
     }
 
@@ -140,7 +196,9 @@ def speed_in_words(report: dict[str, Any]) -> str:
     )
     return (
         f"reads {report['prefill_per_s']} and writes {report['decode_per_s']} tokens a second: "
-        f"{key}, where a prompt of up to {report['prompt_tokens']:,} tokens was read before it"
+        f"{key}, where a prompt of up to {report['prompt_tokens']:,} tokens was read before it "
+        f"({report['why']}); a first line takes {report['deep_key_ms'] / 1000:.1f} s behind all of "
+        f"it, {report['key_ms'] / 1000:.1f} s behind none"
     )
 
 

@@ -11,7 +11,7 @@ from lsprotocol import types
 from lsp_server.documents import Change, path_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from indexer.snapshot import Found
     from lsp_server.documents import Document, Place
@@ -86,15 +86,19 @@ def completion_items(
 
 
 def status(
-    value: Status, resident_tokens: int, index: tuple[int, int] = (0, 0)
+    value: Status, resident_tokens: int, index: tuple[int, int], speed: Mapping[str, object]
 ) -> dict[str, object]:
-    """The object of `ghostwright/status` and of the command of that name."""
+    """The object of `ghostwright/status` and of the command of that name.
+
+    `speed` is empty while there is no model: `lsp_server.budget.figures`.
+    """
     return {
         "state": value.state,
         "message": value.message,
         "model": value.model,
         "index": {"files": index[0], "done": index[1]},
         "resident_tokens": resident_tokens,
+        "speed": dict(speed),
     }
 
 

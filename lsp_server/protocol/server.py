@@ -68,9 +68,20 @@ class GhostwrightServer(Server):
             resolved,
             convert.roots(params),
             client=params.client_info.name if params.client_info else "",
-            on_status=self.status_line.show,
+            on_status=lambda _: self.status_line.show(self.session.status, self.status_object()),
+            on_warning=self.status_line.warn,
         )
         self.session.indexing.wake()
+
+    def status_object(self) -> dict[str, object]:
+        """The object of `ghostwright/status` and of the command, as it is now."""
+        index = self.index_progress
+        return convert.status(
+            self.session.status,
+            self.session.resident_tokens(),
+            (index.files, index.done) if index else (0, 0),
+            self.session.speed(),
+        )
 
     def take_settings(self, options: Any) -> None:
         """New settings from the client, above those of its start; all but the model's own."""
@@ -85,7 +96,8 @@ class GhostwrightServer(Server):
         shown = bool(window and window.work_done_progress)
         loop = asyncio.get_running_loop()
         self.index_progress = progress.IndexProgress(self, loop, shown=shown)
-        self.session.indexing.start(cache_dir(), self.index_progress)
+        on_rules = partial(loop.call_soon_threadsafe, self.session.rules_changed)
+        self.session.indexing.start(cache_dir(), self.index_progress, on_rules)
         for document in self.session.documents:
             self.session.indexing.opened(document)
 
@@ -152,6 +164,7 @@ async def initialized(ls: GhostwrightServer, _: types.InitializedParams) -> None
 async def shutdown(ls: GhostwrightServer, _: None) -> None:
     """Free the model, unless native code keeps it: then the process's end does."""
     ls.session.warming.stop()
+    ls.session.scheduler.forget()  # a decode under way would keep the last state from being saved
     await asyncio.get_running_loop().run_in_executor(None, ls.session.close)
 
 
@@ -171,6 +184,7 @@ async def did_change(ls: GhostwrightServer, params: types.DidChangeTextDocumentP
     changed, problem = ls.session.documents.change(target.uri, target.version, edits, encoding)
     if changed is not None:
         ls.session.indexing.edited(changed)
+        ls.session.warming.edited(changed, edits, encoding)
     if problem:
         ls.status_line.warn(problem)
 
@@ -254,16 +268,13 @@ async def explain_last(ls: GhostwrightServer, *_: Any) -> dict[str, Any]:
 
 async def report_status(ls: GhostwrightServer, *_: Any) -> dict[str, object]:
     """The status object, as it is now."""
-    resident = int(ls.session.last.get("prompt_tokens", 0))
-    log_file = str(ls.log_file) if ls.log_file else ""
-    index = (ls.index_progress.files, ls.index_progress.done) if ls.index_progress else (0, 0)
-    return {**convert.status(ls.session.status, resident, index), "log": log_file}
+    return {**ls.status_object(), "log": str(ls.log_file) if ls.log_file else ""}
 
 
 async def pause(ls: GhostwrightServer, *_: Any) -> dict[str, object]:
     """Stop suggesting, or go on."""
     ls.session.pause(paused=ls.session.status.state != "paused")
-    return convert.status(ls.session.status, 0)
+    return ls.status_object()
 
 
 async def reindex(ls: GhostwrightServer, *_: Any) -> None:

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
-from lsp_server.protocol import convert
-
 if TYPE_CHECKING:
     from lsp_server.protocol.transport import Server
     from lsp_server.session import Status
@@ -24,9 +22,9 @@ class StatusLine:
         self._server = server
         self._told: set[str] = set()
 
-    def show(self, status: Status, resident_tokens: int = 0) -> None:
-        """Tell the client of a new status."""
-        self._server.protocol.notify(METHOD, convert.status(status, resident_tokens))
+    def show(self, status: Status, shown: dict[str, object]) -> None:
+        """Tell the client of a new status; `shown` is the whole object."""
+        self._server.protocol.notify(METHOD, shown)
         if status.state in TOLD_AS_MESSAGE:
             self.warn(status.message, TOLD_AS_MESSAGE[status.state])
 

@@ -270,3 +270,18 @@ def test_a_model_is_known_by_its_hash_or_else_by_size_time_and_header(tmp_path):
     assert model_identity(path) == before
     os.utime(path, (1, 1))
     assert model_identity(path) != before
+
+
+def test_a_note_comes_back_and_a_branch_without_a_state_begins_with_the_newest(states):
+    for at, branch in enumerate(("old", "new")):
+        path = states.new_path()
+        path.write_bytes(b"state")
+        assert states.keep(replace(KEY, branch=branch), path, [at], ["a.py"], branch.encode())
+    assert states.find(replace(KEY, branch="third")) is None
+    found = states.find_sibling(replace(KEY, branch="third"))
+    assert (found.token_ids, found.note) == ((1,), b"new")
+    assert states.find_sibling(replace(KEY, branch="new")).note == b"old"
+    for other in ({"root": "/else"}, {"model": "m"}, {"slot": Slot.DEEP}, {"state_format": "2"}):
+        assert states.find_sibling(replace(KEY, **other)) is None
+    found.path.write_bytes(b"wrong")
+    assert states.find_sibling(replace(KEY, branch="third")).note == b"old"

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny_models import HYBRIDS, write_tiny
 
-from engine.llama import LlamaEngine, LoadOptions
+from engine.llama import CHECKPOINT_STEP_TOKENS, LARGE_BATCH_TOKENS, LlamaEngine, LoadOptions
 from engine.state import Residency, common_prefix
 from engine.types import Prompt, RequestRejected, Sampling, Slot
 
@@ -87,6 +87,25 @@ def test_a_refused_prompt_changes_nothing(llama):
     assert llama.warm(Prompt((1, 2, 3, 4), ()), threading.Event()).cached_tokens == 3
 
 
+def test_no_token_is_said_to_be_resident_that_is_not(tmp_path):
+    """Noise is full of halves of characters, whose ids llama.cpp does not tell."""
+    choose, written, gaps = random.Random(4), 40, 0
+    path = write_tiny(tmp_path / "noise.gguf", "qwen3moe")
+    options = LoadOptions(2048, 2048, is_moe=True, gpu_layers=0, state_folder=tmp_path)
+    engine = LlamaEngine(path, "noise", options, "qwen")
+    for turn in range(12):
+        prompt = Prompt(tuple(choose.choices(range(200), k=20)), ())
+        done = engine.complete(prompt, Sampling(written), threading.Event(), lambda _: True)
+        assert done.usage.decoded_tokens == written
+        claimed = engine.save(Slot.KEYSTROKE, tmp_path / f"{turn}.state")
+        assert claimed[:20] == prompt.token_ids
+        gaps += len(claimed) < 20 + written - 1
+        after = engine.warm(Prompt((*claimed, 7), ()), threading.Event())
+        assert after.cached_tokens == len(claimed)
+    engine.close()
+    assert gaps, "no character was split: the test shows nothing"
+
+
 @pytest.fixture(scope="module", params=HYBRIDS)
 def hybrid(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("states")
@@ -112,7 +131,24 @@ def test_a_key_costs_its_tail_where_state_cannot_be_cut_back(hybrid):
     assert evaluated / read < 0.05
 
 
+def test_a_second_key_is_cheap_where_nothing_was_read_ahead(hybrid):
+    """Keys right after the start, or in another file: the first must stop before its suffix."""
+    engine, _ = hybrid
+    choose = random.Random(6)
+    mark = engine.special("<|fim_suffix|>")
+    text, suffix = choose.choices(range(200), k=1300), choose.choices(range(200), k=200)
+    costs = []
+    for key in range(3):
+        prompt = Prompt((*text[: 1000 + 2 * key], mark, *suffix), ())
+        done = engine.complete(prompt, Sampling(4), threading.Event(), lambda _: True)
+        costs.append(done.usage.evaluated_tokens)
+        assert done.usage.cached_tokens + costs[-1] == len(prompt.token_ids)
+    assert costs[0] > 1000
+    assert max(costs[1:]) < len(suffix) + LARGE_BATCH_TOKENS
+
+
 def test_ends_of_strata_survive_typing_where_state_cannot_be_cut_back(hybrid):
+    """To a slice: what of it is read again is less than two checkpoints are apart."""
     engine, _ = hybrid
     choose = random.Random(2)
     text, suffix = choose.choices(range(200), k=1300), choose.choices(range(200), k=30)
@@ -122,7 +158,7 @@ def test_ends_of_strata_survive_typing_where_state_cannot_be_cut_back(hybrid):
         prompt = Prompt((*text[: 1000 + 2 * key], *suffix), ())
         engine.complete(prompt, Sampling(4), threading.Event(), lambda _: True)
     changed = Prompt((*text[:600], *suffix), ())  # the stratum after the second is another now
-    assert engine.warm(changed, threading.Event()).evaluated_tokens < 100
+    assert engine.warm(changed, threading.Event()).evaluated_tokens < CHECKPOINT_STEP_TOKENS
 
 
 def test_a_restored_state_is_as_good_where_state_cannot_be_cut_back(hybrid):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from engine import catalogue
+from engine import catalogue, tuning
 from engine.types import EngineInfo
 from lsp_server import cli
 from lsp_server.commands import setup
@@ -185,7 +185,7 @@ def test_doctor_is_content_with_a_model(capsys, starter_cache):
     assert "problem" not in out
     assert re.search(r"model: .* GB at a context of 8,192 tokens", out)
     assert re.search(r"speed: reads [\d.]+ and writes [\d.]+ tokens a second", out)
-    assert re.search(r"a prompt of up to [\d,]+ tokens was read before", out)
+    assert re.search(r"a prompt of up to [\d,]+ tokens was read before it \(.+\)", out)
 
 
 @pytest.mark.model
@@ -216,6 +216,10 @@ def test_setup_tries_the_model_says_its_speed_and_remembers_it(capsys, starter_c
     assert report["prefill_per_s"] > 0
     assert report["prompt_tokens"] > 0
     assert report["new_tokens_per_key"] >= 0
+    assert report["why"]
+    assert report["deep_key_ms"] >= report["key_ms"] > 0
+    assert report["tried"][0].startswith("without flash attention: ")
+    assert tuning.find(Path(report["path"])).costs is not None, "kept for the next start"
     assert "8,192 tokens" in report["plan"]
     assert text == 'model = "qwen2.5-coder-0.5b"\nthreads = 2\n[verify]\ntestCommand = "make"\n'
 
