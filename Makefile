@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 export OMP_WAIT_POLICY := passive
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test test-slow test-editors bench bench-index check lock clean
+.PHONY: demo test test-slow test-editors bench bench-index bench-context bench-engine check lock clean
 
 demo: $(VENV)/run.stamp
 	@$(BIN)/python -m tests.demo
@@ -28,6 +28,16 @@ bench: $(VENV)/dev.stamp
 
 bench-index: $(VENV)/dev.stamp
 	@$(BIN)/python -m tests.bench.run --only index $(BENCH)
+
+# Pieces of other files: recall on cut-out holes, time; llama.vim's protocol beside ours; memory.
+bench-context: $(VENV)/dev.stamp
+	@$(BIN)/python -m tests.bench.context.bench_context --repos heldout \
+	  --languages python,typescript,go,java,rust
+	@$(BIN)/python -m tests.bench.context.bench_assembly
+
+bench-engine: $(VENV)/dev.stamp
+	@$(BIN)/python -m tests.bench.bench_memory
+	@$(BIN)/python -m tests.bench.replay.bench_replay
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff check .

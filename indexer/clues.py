@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from indexer.types import FileRecord, Reference, Symbol
 
 LINES_BEFORE, LINES_AFTER = 20, 10  # notes/context.md: lines behind the cursor gave 6 to 11 points
-WORDS_MAX = 16  # in a query: each costs 0.2 ms over 50,000 files; 24 brought no more on 262 holes
 WORD_MIN_CHARS = 3
 # Measured on 139 holes of three Python repositories: need-recall of BM25 alone at 1,024 tokens is
 # .53 with a half-life of 8 lines, .58 with 4, .60 with 3, .58 with 2.
@@ -31,7 +30,6 @@ WORD_HALF_LIFE_LINES = 3.0
 USE_HALF_LIFE_LINES = 8.0
 LINE_SHARES = (1.0, 0.8, 0.6)  # of what was typed on the cursor's line and the two before
 AFTER_SHARE = 0.7  # of a line's weight, behind the cursor
-USES_MAX = 12  # 60 brought no more on 262 holes
 FUNCTION_MAX_LINES = 400  # as far as a function that is being typed is followed
 _CHAIN = re.compile(r"([^\W\d][\w.]*)\.\w*$")
 _CALL = re.compile(r"([^\W\d][\w.]*)\([^()]*$")
@@ -50,15 +48,27 @@ class Clues:
     visible: frozenset[str]  # every identifier of the file
 
 
-def read(text: str, line: int, col: int, offset: int, record: FileRecord | None) -> Clues:
-    """Clues for a cursor: line and column from 1 in characters, the same place in bytes."""
+def read(
+    text: str,
+    line: int,
+    col: int,
+    offset: int,
+    record: FileRecord | None,
+    *,
+    words: int,
+    uses: int,
+) -> Clues:
+    """Clues for a cursor: line and column from 1 in characters, the same place in bytes.
+
+    Of `words` and `uses` so many at most, the best.
+    """
     lines = text.split("\n")
     typed = lines[line - 1][: col - 1]
     chain, call = _CHAIN.search(typed), _CALL.search(typed)
     return Clues(
-        words=_words(lines, line),
+        words=_words(lines, line)[:words],
         typed=_typed([typed, *reversed(lines[max(0, line - 3) : line - 1])]),
-        uses=_uses(record, line) if record else (),
+        uses=_uses(record, line)[:uses] if record else (),
         receiver=chain[1] if chain else "",
         called=call[1] if call else "",
         offset=offset,
@@ -76,7 +86,7 @@ def _words(lines: list[str], line: int) -> tuple[tuple[str, float], ...]:
             if len(word) >= WORD_MIN_CHARS:
                 weights[word] += weight
     best = sorted(weights.items(), key=lambda pair: (-pair[1], pair[0]))
-    return tuple(best[:WORDS_MAX])
+    return tuple(best)
 
 
 def _typed(lines: Sequence[str]) -> tuple[tuple[str, float], ...]:
@@ -96,7 +106,7 @@ def _uses(record: FileRecord, line: int) -> tuple[tuple[Reference, float], ...]:
         key, distance = (use.receiver, use.name), abs(use.line - line)
         if key not in nearest or distance < nearest[key][0]:
             nearest[key] = (distance, use)
-    ordered = sorted(nearest.values(), key=lambda pair: (pair[0], pair[1].start))[:USES_MAX]
+    ordered = sorted(nearest.values(), key=lambda pair: (pair[0], pair[1].start))
     return tuple((use, 0.5 ** (distance / USE_HALF_LIFE_LINES)) for distance, use in ordered)
 
 

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
     Pool = list[tuple[Excerpt, frozenset[str]]]
 
-WINDOWS_MIN = 10  # each 32 to 64 lines; 14 brought no more on 325 holes and cost a third more
-PARTS_MAX_WINDOWS = 6  # of the best of them the functions and paragraphs are pieces, too
 FUNCTION_MIN_LINES, FUNCTION_MAX_LINES = 3, 48
 PARAGRAPH_MIN_LINES, PARAGRAPH_MAX_LINES = 6, 15
 LINES_ON = 3  # so far behind a line like the one just typed may stand what comes next
@@ -120,10 +118,13 @@ class _Window(NamedTuple):
 
 
 def analogies(
-    snapshot: Snapshot, path: str, clues: Clues, evidence: Evidence, limit: int = WINDOWS_MIN
+    snapshot: Snapshot, path: str, clues: Clues, evidence: Evidence, *, limit: int, whole: int
 ) -> Pool:
-    """Windows that speak of the same things as the lines at the cursor, whole and in parts."""
-    windows = list(_windows(snapshot, path, clues, limit))
+    """So many windows that speak of the same things as the lines at the cursor.
+
+    The functions and paragraphs of the best `whole` of them are pieces, too.
+    """
+    windows = list(_windows(snapshot, path, clues, limit, whole))
     rarity = _rarity(clues, windows)
     folder = path.rpartition("/")[0]
     pool: Pool = []
@@ -146,7 +147,9 @@ def analogies(
     return pool
 
 
-def _windows(snapshot: Snapshot, path: str, clues: Clues, limit: int) -> Iterator[_Window]:
+def _windows(
+    snapshot: Snapshot, path: str, clues: Clues, limit: int, whole: int
+) -> Iterator[_Window]:
     hits = snapshot.search(clues.words, limit, (path,))
     texts: dict[str, list[bytes]] = {}
     for at, hit in enumerate(hits):
@@ -155,7 +158,7 @@ def _windows(snapshot: Snapshot, path: str, clues: Clues, limit: int) -> Iterato
         text = b"\n".join(texts[hit.path][hit.start_line - 1 : hit.end_line])
         lines = text.decode("utf-8", "replace").split("\n")
         if text.strip():
-            names = lines if at < PARTS_MAX_WINDOWS else ["\n".join(lines)]
+            names = lines if at < whole else ["\n".join(lines)]
             score = hit.score / hits[0].score
             last = hit.start_line + len(lines) - 1
             yield _Window(hit.path, hit.start_line, last, score, lines, list(map(names_in, names)))
@@ -177,7 +180,9 @@ def _follow(
     """What stands on, or just behind, lines like those that have just been typed."""
     wanted = {word: rarity[word] * share for word, share in clues.typed if word in rarity}
     most = sum(wanted.values())
-    for window in windows[: PARTS_MAX_WINDOWS if most else 0]:
+    for window in windows if most else ():
+        if len(window.names) == 1:
+            return  # names are not known by line from here on
         shares = [sum([wanted[word] for word in wanted.keys() & line]) for line in window.names]
         for at, names in enumerate(window.names):
             share = max(shares[max(0, at - LINES_ON) : at + 1])

@@ -282,5 +282,5 @@ def test_the_function_at_the_cursor(index, text, function):
 
 def test_the_nearest_words_weigh_most():
     text = "far_away = 1\n" + "\n" * 15 + "near_by = 2\n\nbehind_it = 3\n"
-    weights = dict(clues.read(text, 18, 1, 0, None).words)
+    weights = dict(clues.read(text, 18, 1, 0, None, words=24, uses=0).words)
     assert weights["near_by"] > weights["behind_it"] > weights["far_away"]
