@@ -37,6 +37,8 @@ bench-context: $(VENV)/dev.stamp
 
 bench-engine: $(VENV)/dev.stamp
 	@$(BIN)/python -m tests.bench.bench_memory
+	@$(BIN)/python -m tests.bench.engine.bench_bare
+	@$(BIN)/python -m tests.bench.engine.bench_draft
 	@$(BIN)/python -m tests.bench.replay.bench_replay
 
 check: $(VENV)/dev.stamp

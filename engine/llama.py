@@ -39,9 +39,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-# A cancel is seen between micro-batches, so they are small. Measured on two cores, 0.5B, dense: in
-# batches of 16 a token costs 27.5 CPU-ms, of 32 27.9, of 256 28.
-DENSE_BATCH_TOKENS = 16
+# A cancel of a completion that still reads is seen between batches, so they are small. Measured on
+# two quiet cores, 0.5B, dense, against a bare server with batches of 512: 0.67 of its reading speed
+# with 16, 0.85 with 64. Warm-ups give way sooner, by their slices.
+DENSE_BATCH_TOKENS = 64
 # A mixture of experts reads nearly all experts for any batch above some 48 tokens: fewer, larger.
 # A hybrid goes back to a checkpoint, and makes one a micro-batch before the end, where the next
 # prompt often parts: behind 1,900 tokens a key costs 65 in batches of 64, 153 in batches of 16.

@@ -99,7 +99,8 @@ def test_another_way_must_be_clearly_better(read_ms, key_ms, better):
     ("depth", "read_ms", "is_hybrid", "ways"),
     [
         (100, 25.0, False, []),  # as slow as two cores: it would not show
-        (600, 2.5, False, [(True, 0), (False, 32)]),
+        (600, 2.5, False, [(True, 0)]),  # no larger batch than it has
+        (600, 0.5, False, [(True, 0), (False, 128)]),
         (4000, 0.2, False, [(True, 0), (False, 256)]),
         (4000, 0.001, False, [(True, 0), (False, 512)]),
         (4000, 0.2, True, [(True, 0)]),
