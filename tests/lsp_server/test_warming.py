@@ -13,7 +13,7 @@ from slices import QUICK, SLICE, Slices, opened, session_on, until
 from engine.types import RequestRejected
 from engine.worker import Priority
 from lsp_server import prompting, warming
-from lsp_server.documents import Change, Place
+from lsp_server.documents import Change, Documents, Place
 from lsp_server.session import Session
 from lsp_server.suggest import Ask, suggest
 
@@ -209,3 +209,22 @@ async def test_P9_shutdown_takes_no_longer_while_a_warm_up_runs(source):
         await until(engine.resident)
         began = time.monotonic()
     assert time.monotonic() - began < 1.0
+
+
+@pytest.mark.parametrize(
+    ("text", "start", "added", "behind"),
+    [
+        ("a = 1", (0, 1), "b", Place(0, 2)),
+        ("", (0, 0), "a\r\nb\rc\nde", Place(3, 2)),
+        ("a\n\nb", (1, 0), "x\n", Place(2, 0)),
+        ("a", (9, 9), "bc", Place(0, 3)),  # past the end
+        ("a = 1\nb", (0, 4), "", Place(0, 4)),  # something was deleted
+    ],
+)
+def test_the_place_behind_an_edit(text, start, added, behind):
+    documents = Documents()
+    documents.open("untitled:1", "python", 1, text)
+    edit = Change(added, start, start)
+    changed, _ = documents.change("untitled:1", 2, [edit], "utf-16")
+    assert changed is not None
+    assert warming._behind(changed, changed.place(*start, "utf-16"), added) == behind
