@@ -42,11 +42,10 @@ if TYPE_CHECKING:
 # A cancel of a completion that still reads is seen between batches, so they are small. Measured on
 # two quiet cores, 0.5B, dense, against a bare server with batches of 512: 0.67 of its reading speed
 # with 16, 0.85 with 64. Warm-ups give way sooner, by their slices.
-DENSE_BATCH_TOKENS = 64
-# A mixture of experts reads nearly all experts for any batch above some 48 tokens: fewer, larger.
+# A mixture of experts reads nearly all experts for any batch above some 48 tokens.
 # A hybrid goes back to a checkpoint, and makes one a micro-batch before the end, where the next
 # prompt often parts: behind 1,900 tokens a key costs 65 in batches of 64, 153 in batches of 16.
-LARGE_BATCH_TOKENS = 64
+BATCH_TOKENS = 64
 OWNER_ONLY = 0o600  # a state holds source code
 SPEED_PROBE_TOKENS = 32  # read once at load to learn this machine's speed: about half a second
 SPEED_PROBE_DECODED = 4
@@ -269,7 +268,7 @@ class LlamaEngine:
         if not self._is_hybrid or self._suffix_mark not in token_ids or cancel.is_set():
             return []
         behind = token_ids.index(self._suffix_mark)
-        if behind - self._residency.common(slot, token_ids) <= LARGE_BATCH_TOKENS:
+        if behind - self._residency.common(slot, token_ids) <= BATCH_TOKENS:
             return []
         return [self._read(token_ids[:behind], cancel, slot)]
 
@@ -368,11 +367,6 @@ def gpu_free_bytes() -> int:
     return sum(int(device["memory_free"]) for device in devices if device["type"] == gpu)
 
 
-def batch_tokens(is_moe: bool, is_hybrid: bool) -> int:
-    """Tokens of a micro-batch: what is computed at once, and between two looks at a cancel."""
-    return LARGE_BATCH_TOKENS if is_moe or is_hybrid else DENSE_BATCH_TOKENS
-
-
 def default_threads() -> int:
     """Physical cores: a second thread on the same core only adds waiting."""
     import psutil  # noqa: PLC0415  only when loading
@@ -381,7 +375,7 @@ def default_threads() -> int:
 
 
 def _batch_tokens(options: LoadOptions) -> int:
-    return options.batch_tokens or batch_tokens(options.is_moe, options.is_hybrid)
+    return options.batch_tokens or BATCH_TOKENS
 
 
 def _known(options: LoadOptions, speed: tuple[float, float], slice_tokens: int) -> Costs:

@@ -18,10 +18,10 @@ import psutil
 from engine import catalogue, fetch, memory, plan, tuning
 from engine.gguf import read_header
 from engine.llama import (
+    BATCH_TOKENS,
     CHECKPOINTS,
     LlamaEngine,
     LoadOptions,
-    batch_tokens,
     gpu_free_bytes,
 )
 from engine.memory import Running
@@ -145,7 +145,7 @@ def wanted_tokens(shape: Shape, choice: Choice, room_tokens: int, most_tokens: i
 def running_of(shape: Shape, kv_type: str, tuned_batch_tokens: int = 0) -> Running:
     """How a context of a model is run here."""
     return Running(
-        tuned_batch_tokens or batch_tokens(shape.is_moe, shape.is_hybrid),
+        tuned_batch_tokens or BATCH_TOKENS,
         kv_type,
         slots=len(Slot),
         shared=False,

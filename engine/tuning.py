@@ -19,7 +19,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from engine import speed
-from engine.llama import DENSE_BATCH_TOKENS, default_threads
+from engine.llama import BATCH_TOKENS, default_threads
 from engine.places import cache_dir
 from engine.saved import model_identity
 from engine.types import Costs, Prompt, Sampling
@@ -98,7 +98,7 @@ def others(tuning: Tuning, best: Trial, *, is_hybrid: bool) -> list[Tuning]:
         return []
     fitting = 1 << max(0, int(BATCH_S * 1000 / best.read_ms).bit_length() - 1)
     batch = min(LARGEST_BATCH_TOKENS, fitting)
-    if is_hybrid or batch <= DENSE_BATCH_TOKENS:
+    if is_hybrid or batch <= BATCH_TOKENS:
         return [replace(tuning, flash=True)]
     return [replace(tuning, flash=True), replace(tuning, batch_tokens=batch)]
 

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny_models import HYBRIDS, write_tiny
 
-from engine.llama import CHECKPOINT_STEP_TOKENS, LARGE_BATCH_TOKENS, LlamaEngine, LoadOptions
+from engine.llama import BATCH_TOKENS, CHECKPOINT_STEP_TOKENS, LlamaEngine, LoadOptions
 from engine.state import Residency, common_prefix
 from engine.types import Prompt, RequestRejected, Sampling, Slot
 
@@ -144,7 +144,7 @@ def test_a_second_key_is_cheap_where_nothing_was_read_ahead(hybrid):
         costs.append(done.usage.evaluated_tokens)
         assert done.usage.cached_tokens + costs[-1] == len(prompt.token_ids)
     assert costs[0] > 1000
-    assert max(costs[1:]) < len(suffix) + LARGE_BATCH_TOKENS
+    assert max(costs[1:]) < len(suffix) + BATCH_TOKENS
 
 
 def test_ends_of_strata_survive_typing_where_state_cannot_be_cut_back(hybrid):
