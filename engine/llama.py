@@ -76,7 +76,8 @@ class LoadOptions:
     `native_tokens` is the window that the model was trained for. A context beyond it is read with
     YaRN, by `yarn_factor`; at 1 the model's own positions are left alone. `overrides` are
     llama.cpp's rules PATTERN=BUFFER for tensors that stay off the GPU. `flash`, `batch_tokens` (0:
-    by the kind of model) and `costs` are what was found best and measured here before, if it was.
+    by the kind of model), `repacked` (weights in a second form, for this processor) and `costs` are
+    what was found best and measured here before, if it was.
     """
 
     context_tokens: int = 8192
@@ -94,6 +95,7 @@ class LoadOptions:
     costs: Costs | None = None
     state_folder: Path | None = None
     overrides: str = ""
+    repacked: bool = False
 
 
 class LlamaEngine:
@@ -339,7 +341,7 @@ def _params(xllamacpp: Any, path: Path, options: LoadOptions, key: str) -> Any:
         if quantised or options.flash
         else flash.LLAMA_FLASH_ATTN_TYPE_DISABLED
     )
-    params.no_extra_bufts = True  # repacked weights double the memory and were not faster
+    params.no_extra_bufts = not options.repacked
     params.cache_ram_mib = 0  # the default keeps up to 8 GiB of old prompts
     params.fit_params = False  # sizes are decided here, not silently changed
     params.warmup = False  # the speed probe does the same

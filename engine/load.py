@@ -27,6 +27,7 @@ from engine.llama import (
 from engine.memory import Running
 from engine.plan import Machine, Plan
 from engine.shape import of_header
+from engine.tuning import Tuning
 from engine.types import EngineError, ModelNotFound, NotLoaded, OutOfMemory, Slot
 
 if TYPE_CHECKING:
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 
     from engine.catalogue import Model
     from engine.shape import Shape
-    from engine.tuning import Tuning
 
 _log = logging.getLogger(__name__)
 
@@ -98,7 +98,7 @@ def load(
     shape = of_header(read_header(choice.path))
     wanted = wanted_tokens(shape, choice, room_tokens, most_tokens)
     tuned = tuned or tuning.find(choice.path)
-    running, machine = running_of(shape, kv_type, tuned.batch_tokens), this_machine(gpu_layers)
+    running, machine = running_of(shape, kv_type, tuned), this_machine(gpu_layers)
     failed: EngineError | None = None
     for tokens in plan.rungs(wanted):
         found = plan.at(shape, tokens, running, machine)
@@ -127,8 +127,8 @@ def plan_of(choice: Choice, room_tokens: int, gpu_layers: int, kv_type: str) -> 
     """What `load` would do here and now, from the header alone. Raises EngineError."""
     shape = of_header(read_header(choice.path))
     wanted = wanted_tokens(shape, choice, room_tokens, NO_LIMIT)
-    batch = tuning.find(choice.path).batch_tokens
-    running, machine = running_of(shape, kv_type, batch), this_machine(gpu_layers)
+    tuned = tuning.find(choice.path)
+    running, machine = running_of(shape, kv_type, tuned), this_machine(gpu_layers)
     found = plan.choose(shape, wanted, running, machine)
     if found is None:
         raise plan.too_little(choice.path.name, shape, running, machine)
@@ -142,14 +142,16 @@ def wanted_tokens(shape: Shape, choice: Choice, room_tokens: int, most_tokens: i
     return min(max(room_tokens, usual), most_tokens, possible)
 
 
-def running_of(shape: Shape, kv_type: str, tuned_batch_tokens: int = 0) -> Running:
+def running_of(shape: Shape, kv_type: str, tuned: Tuning | None = None) -> Running:
     """How a context of a model is run here."""
+    tuned = tuned or Tuning()
     return Running(
-        tuned_batch_tokens or BATCH_TOKENS,
+        tuned.batch_tokens or BATCH_TOKENS,
         kv_type,
         slots=len(Slot),
         shared=False,
         checkpoints=CHECKPOINTS if shape.is_hybrid else 0,
+        repacked=tuned.repacked,
     )
 
 
@@ -173,6 +175,7 @@ def _options(shape: Shape, found: Plan, gpu_layers: int) -> LoadOptions:
         experts=shape.experts,
         experts_used=shape.experts_used,
         overrides=found.placement.overrides,
+        repacked=found.running.repacked,
     )
 
 

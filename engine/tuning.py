@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from engine.types import Engine
 
 FOLDER = "speed"  # below the cache folder
-RECORD_VERSION = 1
+RECORD_VERSION = 2
 MAX_RECORD_BYTES = 1 << 16
 BATCHES = (0, *(1 << power for power in range(3, 12)))  # a micro-batch; 0: by the kind of model
 
@@ -38,9 +38,9 @@ READ_S = 1.5  # of a trial: as deep a prompt as is read in it
 KEYS = 3  # of a trial; the quickest counts: a busy moment makes none quicker
 KEY_TOKENS, KEY_DECODED = 24, 6
 MOST_TRIED_TOKENS = 4096
-# What is chosen here is the same for short prompts: not worth a load of the model.
+# Attention and batches are the same for short prompts: not worth a load of the model.
 LEAST_TRIED_TOKENS = 512
-TRIALS_S = 10.0
+TRIALS_S = 30.0
 # A batch is read to its end before a key is heard. Larger ones are quicker on a GPU.
 BATCH_S = 0.1
 LARGEST_BATCH_TOKENS = 512
@@ -55,6 +55,7 @@ class Tuning:
 
     flash: bool = False
     batch_tokens: int = 0  # 0: by the kind of model
+    repacked: bool = False  # weights in a second form for this processor
     costs: Costs | None = None
 
 
@@ -89,18 +90,25 @@ def trial(engine: Engine, depth: int = 0) -> Trial:
     return Trial(depth, read.total_ms / max(1, read.evaluated_tokens), min(keys))
 
 
-def others(tuning: Tuning, best: Trial, *, is_hybrid: bool) -> list[Tuning]:
+def others(
+    tuning: Tuning, best: Trial, *, is_hybrid: bool = False, may_repack: bool = False
+) -> list[Tuning]:
     """Ways worth trying against one that was tried.
 
-    A hybrid keeps its small batches: what a key has to read again grows with them.
+    A hybrid keeps its small batches: what a key has to read again grows with them. The other form
+    of the weights may pay only together with flash attention.
     """
+    ways = []
+    if may_repack:
+        ways += [replace(tuning, flash=True, repacked=True), replace(tuning, repacked=True)]
     if best.depth < LEAST_TRIED_TOKENS:
-        return []
+        return ways
+    ways.append(replace(tuning, flash=True))
     fitting = 1 << max(0, int(BATCH_S * 1000 / best.read_ms).bit_length() - 1)
     batch = min(LARGEST_BATCH_TOKENS, fitting)
-    if is_hybrid or batch <= BATCH_TOKENS:
-        return [replace(tuning, flash=True)]
-    return [replace(tuning, flash=True), replace(tuning, batch_tokens=batch)]
+    if batch > BATCH_TOKENS and not is_hybrid:
+        ways.append(replace(tuning, batch_tokens=batch))
+    return ways
 
 
 def find(model: Path) -> Tuning:
@@ -160,9 +168,10 @@ def _decoded(data: bytes) -> Tuning:
     if (record["version"], record["machine"]) != (RECORD_VERSION, _machine()):
         raise ValueError(f"measured with {record['machine']}")
     flash, batch, costs = record["flash"], record["batch_tokens"], record["costs"]
-    if not isinstance(flash, bool) or batch not in BATCHES:
+    repacked = record["repacked"]
+    if not isinstance(flash, bool) or not isinstance(repacked, bool) or batch not in BATCHES:
         raise ValueError("its record is damaged")
-    return Tuning(flash, batch, None if costs is None else _costs(costs))
+    return Tuning(flash, batch, repacked, None if costs is None else _costs(costs))
 
 
 def _costs(values: dict[str, Any]) -> Costs:

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 # about 25 billion parameters x tokens a second. Typing wants 60 tokens a second and more.
 CORE_B_PARAMETERS_TOKENS_PER_S = 25.0
 WANTED_TOKENS_PER_S = 45.0
+# Of the weights' bytes; the types of the others have no other form, and 0.5B showed no difference.
+REPACKABLE_SHARE = 0.5
 KEYSTROKE_S = 0.3  # within it an answer comes while the eye is still there
 MEMORY_SHARE = 0.7  # of all memory; the editor, the browser and the system need the rest
 
@@ -103,14 +105,17 @@ def _confirm() -> None:
 def tune(choice: load.Choice, settings: Settings) -> list[str]:
     """Measure the ways to run a model here, keep the best for every later start; what was tried.
 
-    Flash attention and larger batches only help some machines; each costs a load to find out.
+    Flash attention, larger batches and weights in another form only help some machines and files;
+    each costs a load to find out.
     """
     started = time.perf_counter()
     best, tuned = _trial(choice, settings, Tuning())
     took_s = time.perf_counter() - started
     words = [_in_words(tuned, best)]
-    is_hybrid = of_header(read_header(choice.path)).is_hybrid
-    for other in tuning.others(tuned, best, is_hybrid=is_hybrid):
+    shape = of_header(read_header(choice.path))
+    may_repack = shape.repackable > shape.weights * REPACKABLE_SHARE
+    ways = tuning.others(tuned, best, is_hybrid=shape.is_hybrid, may_repack=may_repack)
+    for other in ways:
         if time.perf_counter() - started + took_s > tuning.TRIALS_S:
             break
         found, other_tuned = _trial(choice, settings, other, best.depth)
@@ -136,8 +141,9 @@ def _trial(
 def _in_words(way: Tuning, found: tuning.Trial) -> str:
     flash = "with" if way.flash else "without"
     batch = f", batches of {way.batch_tokens}" if way.batch_tokens else ""
+    form = ", weights rearranged" if way.repacked else ""
     return (
-        f"{flash} flash attention{batch}: {found.read_ms:.1f} ms a token, "
+        f"{flash} flash attention{batch}{form}: {found.read_ms:.1f} ms a token, "
         f"a key of {tuning.KEY_TOKENS} tokens {found.key_ms:.0f} ms behind {found.depth:,}"
     )
 

@@ -80,6 +80,19 @@ def test_more_memory_never_brings_a_smaller_context(model, ram, more):
         assert found.context_tokens >= less.context_tokens
 
 
+@pytest.mark.parametrize(
+    ("spare", "repacked"), [(2.1, True), (1.9, False)], ids=["ample", "not ample"]
+)
+def test_weights_get_a_second_form_only_where_memory_is_ample(spare, repacked):
+    shape = MODELS["qwen2.5-coder-7b"]
+    wanted = replace(RUN, repacked=True)
+    need = memory.estimate(shape, wanted.total_tokens(8192), wanted).total
+    found = plan.choose(shape, 8192, wanted, Machine(int(need * spare)))
+    assert found is not None
+    assert found.context_tokens == 8192
+    assert found.running.repacked is repacked
+
+
 def test_E3_the_ladder_takes_the_largest_context_that_fits():
     shape = replace(MODELS["qwen2.5-coder-7b"], key_width=63)  # no q8_0
     for rung in plan.LADDER_TOKENS:

@@ -54,6 +54,7 @@ def test_a_damaged_record_is_none(model, caplog):
     "change",
     [
         {"flash": "yes"},
+        {"repacked": 1},
         {"batch_tokens": 7},
         {"batch_tokens": 1 << 20},
         {"costs": {"write_ms": float("nan")}},
@@ -64,8 +65,9 @@ def test_a_damaged_record_is_none(model, caplog):
     ],
 )
 def test_a_record_of_impossible_figures_is_none(model, change):
-    fields = {"flash": False, "batch_tokens": 0, "costs": None, **change}
-    body = tuning.json.dumps({"version": 1, "machine": tuning._machine(), **fields}).encode()
+    usual = {"version": tuning.RECORD_VERSION, "machine": tuning._machine()}
+    fields = {"flash": False, "batch_tokens": 0, "repacked": False, "costs": None, **change}
+    body = tuning.json.dumps({**usual, **fields}).encode()
     record(model).parent.mkdir(parents=True)
     record(model).write_bytes(tuning._sum(body) + body)
     assert tuning.find(model) == Tuning()
@@ -80,7 +82,7 @@ def test_a_record_of_another_build_is_none(model, monkeypatch):
 def test_what_a_session_measures_is_kept_beside_what_setup_chose(model):
     tuning.keep(model, KEPT)
     tuning.remember(model, prior(20.0, 5.0))
-    assert tuning.find(model) == Tuning(True, 64, prior(20.0, 5.0))
+    assert tuning.find(model) == Tuning(True, 64, costs=prior(20.0, 5.0))
     tuning.remember(model, None)
     tuning.remember(model.with_name("gone"), prior(1.0, 1.0))
     assert tuning.find(model).costs == prior(20.0, 5.0)
@@ -111,6 +113,14 @@ def test_only_what_may_help_is_tried(depth, read_ms, is_hybrid, ways):
     found = tuning.others(Tuning(), Trial(depth, read_ms, 100.0), is_hybrid=is_hybrid)
     assert [(way.flash, way.batch_tokens) for way in found] == ways
     assert all(way.batch_tokens in tuning.BATCHES for way in found)
+
+
+@pytest.mark.parametrize(("depth", "flash_alone"), [(50, False), (600, True)])
+def test_another_form_of_the_weights_is_tried_where_they_have_one(depth, flash_alone):
+    """However slow the machine: it is reading itself that becomes quicker."""
+    found = tuning.others(Tuning(), Trial(depth, 25.0, 100.0), may_repack=True)
+    tried = [(way.flash, way.repacked) for way in found]
+    assert tried == [(True, True), (False, True), *([(True, False)] * flash_alone)]
 
 
 def test_a_model_is_loaded_as_it_was_found_best(model):
