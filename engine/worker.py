@@ -32,7 +32,8 @@ class Priority(enum.IntEnum):
 
     COMPLETION = 0
     ACTION = 1
-    WARM_UP = 2
+    AHEAD = 2  # what the user may want next
+    WARM_UP = 3
 
 
 @dataclass(order=True)
@@ -67,12 +68,12 @@ class Worker:
         return self._ready
 
     def submit(self, priority: Priority, work: Callable[[Engine, threading.Event], T]) -> Job[T]:
-        """Queue `work(engine, cancel)`. A running warm-up gives way to anything more urgent."""
+        """Queue `work(engine, cancel)`. What nobody asked for gives way to anything more urgent."""
         with self._wake:
             job = Job(priority, next(self._numbers), work)
             heapq.heappush(self._jobs, job)
             running = self._running
-            if running and running.priority is Priority.WARM_UP and priority < running.priority:
+            if running and running.priority >= Priority.AHEAD and priority < running.priority:
                 running.cancel.set()
             self._wake.notify()
         return job

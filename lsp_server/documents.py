@@ -146,6 +146,17 @@ def apply(
     return replace(document, version=version, lines=tuple(lines))
 
 
+def behind(document: Document, start: Place, text: str) -> Place:
+    """The place behind text that was put in at another, without counting through the document.
+
+    Never outside of the document: a client's positions may have been.
+    """
+    added = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    line = min(start.line + len(added) - 1, len(document.lines) - 1)
+    index = len(added[-1]) + (start.index if len(added) == 1 else 0)
+    return Place(line, min(index, len(document.lines[line])))
+
+
 def _splice(lines: list[str], start: Place, end: Place, text: str) -> None:
     first, after = start.line, end.line + 1
     text = lines[first][: start.index] + text + lines[end.line][end.index :]

@@ -13,6 +13,7 @@ user has gone elsewhere, or when nobody has waited for it for LINGER_S.
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections import deque
 from dataclasses import dataclass
@@ -33,6 +34,11 @@ LINGER_S = 0.05
 REST_S = 0.4
 FAST_TYPING_S = 0.25  # keys closer than this are a burst: wait for the next one
 BURST_DEBOUNCE_S = 0.03
+# In a burst the next key is near, and an answer after it is not shown: what stands of a line is,
+# word by word, and the next key's answer is longer. Who has stopped to think gets whole lines.
+BURST_ANSWER_S = 0.08
+NEVER = float("inf")
+WHOLE_WORDS = re.compile(r".*(?:\w(?=\W)|\W(?=\w))", re.DOTALL)
 REMEMBERED_DECODES = 32
 SUPERSEDED = "superseded by a newer request"
 DIVERGED = "the user typed something else"
@@ -128,19 +134,29 @@ class Decode:
         if self.job is not None:
             self.job.cancel.set()
 
-    def lines_beyond(self, typed: str) -> str:
-        """Whole lines behind what was typed: text that stops in mid-word is no suggestion."""
+    def standing(self, typed: str, *, words: bool) -> str:
+        """Whole lines behind what was typed, or whole `words` while there is no line."""
         beyond = self.raw[len(typed) :] if self.raw.startswith(typed) else ""
-        return beyond[: beyond.rfind("\n") + 1]
+        lines = beyond[: beyond.rfind("\n") + 1]
+        if lines.strip() or not words:
+            return lines
+        match = WHOLE_WORDS.match(beyond)
+        return match.group() if match else ""
 
-    def ripe(self, typed: str) -> bool:
-        """Whether a line beyond what was typed has stood for so long that it is to be shown."""
-        if not self.lines_beyond(typed).strip():
+    def ripe(self, typed: str, words_from: float, worth: Callable[[str], bool]) -> bool:
+        """Whether lines beyond what was typed that are `worth` showing have stood for REST_S.
+
+        From the moment `words_from` on, words that stand are enough.
+        """
+        now = time.perf_counter()
+        if now >= words_from and worth(self.standing(typed, words=True)):
+            return True
+        if not worth(self.standing(typed, words=False)):
             return False
         if not self._line_stood:
-            self._line_stood = time.perf_counter()
+            self._line_stood = now
             self._loop.call_later(REST_S, self.wake)
-        return time.perf_counter() - self._line_stood >= REST_S
+        return now - self._line_stood >= REST_S
 
     async def grown(self) -> None:
         """Wait for more text, for the end, or for a `wake`."""
@@ -171,6 +187,7 @@ class Scheduler:
         self._debounce_s = debounce_s
         self._latest: Place | None = None
         self._last_key = float("-inf")
+        self._words_from = NEVER
         self._current: Decode | None = None
         self._finished: deque[Decode] = deque(maxlen=REMEMBERED_DECODES)
 
@@ -179,6 +196,7 @@ class Scheduler:
         now = time.perf_counter()
         burst = now - self._last_key < FAST_TYPING_S
         self._latest, self._last_key = place, now
+        self._words_from = now + BURST_ANSWER_S if burst else NEVER
         if self._current is not None:
             self._current.wake()  # whoever waits for it may be out of date now
         if self._debounce_s is not None:
@@ -200,49 +218,63 @@ class Scheduler:
             return self._current, "joined"
         return None
 
+    @property
+    def busy(self) -> bool:
+        """Whether a decode is under way."""
+        return self._current is not None
+
     def start(
         self,
         place: Place,
         gap: Gap,
         worker: Worker,
         work: Callable[[Engine, threading.Event, Callable[[str], bool]], Outcome],
+        priority: Priority = Priority.COMPLETION,
     ) -> Decode:
         """Begin a decode; the one before it is cancelled, since it serves nobody any more."""
         if self._current is not None:
             self._current.cancel()
         decode = Decode(place, gap, asyncio.get_running_loop())
         decode.job = worker.submit(
-            Priority.COMPLETION, lambda engine, cancel: work(engine, cancel, decode.hear)
+            priority, lambda engine, cancel: work(engine, cancel, decode.hear)
         )
         self._current = decode
         future = asyncio.wrap_future(decode.job.future)
         future.add_done_callback(lambda done: self._end(decode, done))
         return decode
 
-    async def follow(self, decode: Decode, place: Place, deadline_s: float) -> str:
-        """The raw text of a decode beyond what was typed: whole, or the lines that stand in time.
+    async def follow(
+        self, decode: Decode, place: Place, deadline_s: float, worth: Callable[[str], bool]
+    ) -> str:
+        """The raw text of a decode beyond what was typed: whole, or what of it stands in time.
 
+        `worth` tells of such a part, whose rest is still being written, whether it may be shown.
         Raises Superseded, Diverged (also where others have given it up), or the engine's own error.
         """
         typed = decode.typed(place)
         assert typed is not None
         deadline = time.perf_counter() + deadline_s
-        alarm = asyncio.get_running_loop().call_later(deadline_s, decode.wake)
+        words_from = self._words_from
+        loop = asyncio.get_running_loop()
+        alarms = [loop.call_later(wait_s, decode.wake) for wait_s in (deadline_s, BURST_ANSWER_S)]
         decode.waiters += 1
         try:
             while not (
-                decode.outcome.done() or decode.ripe(typed) or time.perf_counter() >= deadline
+                decode.outcome.done()
+                or decode.ripe(typed, words_from, worth)
+                or time.perf_counter() >= deadline
             ):
                 await decode.grown()
                 self._check_latest(place)
                 if not decode.outcome.done() and not decode.may_serve(place):
                     raise Diverged(DIVERGED)
         finally:
-            alarm.cancel()
+            for alarm in alarms:
+                alarm.cancel()
             decode.waiters -= 1
             self._linger(decode)
         if not decode.outcome.done():
-            shown = decode.lines_beyond(typed)
+            shown = decode.standing(typed, words=words_from < NEVER)
             decode.is_shown = bool(shown.strip())
             return shown
         if decode.failed:

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from engine.trim import Gap, trim
-from engine.types import EngineError, Sampling, Usage
+from engine.types import Completion, EngineError, Sampling, Usage
+from engine.worker import Priority
 from lsp_server import prompting, schedule
 from lsp_server.budget import suggestion_tokens
 from lsp_server.schedule import Diverged, NoText, Outcome
@@ -98,20 +99,43 @@ async def _text(
     """Raw text from a decode that fits, else from a new one, and where it came from."""
     deadline_s = MANUAL_DEADLINE_S if ask.manual else AUTO_DEADLINE_S
     look = not ask.manual
+
+    def worth(raw: str) -> bool:
+        return bool(trim(raw, gap)[0])
+
     for _ in range(RESTARTS):
         found = session.scheduler.find(wish) if look else None
         decode, source = found or (_start(wanted, wish, gap, session), "model")
         try:
-            raw = await session.scheduler.follow(decode, wish, deadline_s)
+            raw = await session.scheduler.follow(decode, wish, deadline_s, worth)
         except Diverged:
             continue
-        if found is None or trim(raw, gap)[0]:
+        if found is None or worth(raw):
             return raw, decode, source
         look = False  # what is left of it is not worth showing: have the model go on
     raise Diverged(schedule.DIVERGED)
 
 
-def _start(wanted: Reading, wish: schedule.Place, gap: Gap, session: Session) -> schedule.Decode:
+def begin(ask: Ask, session: Session) -> None:
+    """Have text written for an ask that may come, unless there is some or the engine is busy.
+
+    Raises NoText where there may be none.
+    """
+    session.check(ask.document, manual=ask.manual)
+    wanted = prompting.reading(ask.document, ask.place, session)
+    wish = schedule.Place(ask.document.uri, wanted.hole.prefix, wanted.hole.suffix)
+    if session.scheduler.find(wish) is None and not session.scheduler.busy:
+        gap = _gap(ask, multiline=session.settings.multiline)
+        _start(wanted, wish, gap, session, Priority.AHEAD)
+
+
+def _start(
+    wanted: Reading,
+    wish: schedule.Place,
+    gap: Gap,
+    session: Session,
+    priority: Priority = Priority.COMPLETION,
+) -> schedule.Decode:
     """Have the engine's thread lay out the prompt and write."""
     sampling = Sampling(max_tokens=suggestion_tokens(session.engine_info(), session.settings))
 
@@ -119,9 +143,11 @@ def _start(wanted: Reading, wish: schedule.Place, gap: Gap, session: Session) ->
         started = time.perf_counter()
         prompt = prompting.build(wanted, session, engine)
         prepare_ms = (time.perf_counter() - started) * 1000
+        if priority is Priority.AHEAD and engine.warm(prompt, cancel).cut_short:
+            return Outcome(prompt, Completion("", "cancelled"), prepare_ms)
         return Outcome(prompt, engine.complete(prompt, sampling, cancel, hear), prepare_ms)
 
-    return session.scheduler.start(wish, gap, session.running_worker(), work)
+    return session.scheduler.start(wish, gap, session.running_worker(), work, priority)
 
 
 def _gap(ask: Ask, *, multiline: bool) -> Gap:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from engine.types import EngineError
 from engine.worker import Priority
 from lsp_server import deep, prompting
-from lsp_server.documents import Place
+from lsp_server.documents import Place, behind
 from lsp_server.schedule import NoText
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Warming:
         """Text has changed; not every client asks for a suggestion then."""
         place = None
         if changes and (start := changes[-1].start) is not None:
-            place = _behind(document, document.place(*start, encoding), changes[-1].text)
+            place = behind(document, document.place(*start, encoding), changes[-1].text)
         self._begin(document, place, PAUSE_S)
 
     def again(self) -> None:
@@ -151,14 +151,3 @@ class Warming:
             if room < 0 or at == last:
                 return Place(at, 0 if room < 0 else len(line))
         return Place(0, 0)
-
-
-def _behind(document: Document, start: Place, text: str) -> Place:
-    """The place behind text that was put in at another, without counting through the document.
-
-    Never outside of the document: a client's positions may have been.
-    """
-    added = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    line = min(start.line + len(added) - 1, len(document.lines) - 1)
-    index = len(added[-1]) + (start.index if len(added) == 1 else 0)
-    return Place(line, min(index, len(document.lines[line])))

@@ -21,6 +21,7 @@ from lsp_server.documents import path_of
 from lsp_server.protocol import convert, lifecycle, progress, requests, status
 from lsp_server.protocol.transport import Server
 from lsp_server.session import Session
+from lsp_server.suggestions.ahead import Ahead
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +41,7 @@ class GhostwrightServer(Server):
     """A server for one client."""
 
     session: Session
+    ahead: Ahead
 
     def __init__(
         self, load: Callable[[], Engine] | None = None, *, log_file: Path | None = None
@@ -71,6 +73,7 @@ class GhostwrightServer(Server):
             on_status=lambda _: self.status_line.show(self.session.status, self.status_object()),
             on_warning=self.status_line.warn,
         )
+        self.ahead = Ahead(self.session)
         self.session.indexing.wake()
 
     def status_object(self) -> dict[str, object]:
@@ -131,6 +134,7 @@ class GhostwrightServer(Server):
         ask = suggest.Ask(document, place, manual)
         suggestion = await suggest.suggest(ask, self.session)
         self.session.last = explain.record(suggestion)
+        self.ahead.shown(ask, suggestion)
         return suggestion, ask
 
     def _undecodable(self, method: str, params: Any) -> None:
@@ -164,6 +168,7 @@ async def initialized(ls: GhostwrightServer, _: types.InitializedParams) -> None
 async def shutdown(ls: GhostwrightServer, _: None) -> None:
     """Free the model, unless native code keeps it: then the process's end does."""
     ls.session.warming.stop()
+    ls.ahead.stop()
     ls.session.scheduler.forget()  # a decode under way would keep the last state from being saved
     await asyncio.get_running_loop().run_in_executor(None, ls.session.close)
 

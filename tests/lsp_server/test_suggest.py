@@ -12,6 +12,7 @@ from checks import ask_at, check_suggest, fake_session
 from fixture import marked
 
 from engine.types import RequestRejected
+from lsp_server import schedule
 from lsp_server.documents import Change, Place
 from lsp_server.explain import record
 from lsp_server.settings import Settings
@@ -71,6 +72,12 @@ def test_an_engine_that_refuses_gives_a_reason():
     suggestion = asyncio.run(ask_at(session, AREA))
     session.close()
     assert (suggestion.text, suggestion.reason) == ("", "no room")
+
+
+@pytest.fixture(autouse=True)
+def no_burst(monkeypatch):
+    """However quickly a test goes on: its keys are those of someone who waits for whole lines."""
+    monkeypatch.setattr(schedule, "FAST_TYPING_S", 0.0)
 
 
 class Typist:
@@ -231,6 +238,50 @@ def test_a_line_that_stands_is_shown_while_the_rest_is_written():
     assert second.source == "joined"
     assert (last.text, last.source) == ("irst", "cache")  # it was written to its end
     assert len(calls) == 1
+
+
+WORDS = ["def", " area", "_of", "(", "shape", "):", "\n", "    return shape.width * shape.height"]
+
+
+def test_in_a_burst_whole_words_are_shown_before_the_line_stands(monkeypatch):
+    """The next key is near: what is not shown before it, is not shown."""
+    monkeypatch.setattr(schedule, "FAST_TYPING_S", 0.4)
+    function, calls = counted(WORDS)
+    session = fake_session(function, token_s=0.06)
+
+    async def scene():
+        typist = Typist(session, "$0\n")
+        typist.ask()
+        shown = []
+        for key in "def ar":
+            typist.type(key)
+            asked = typist.ask()
+            await asyncio.sleep(0.12)
+            if asked.done():
+                shown.append((await asked).text)
+            else:
+                asked.cancel()
+        typist.type("e")
+        await asyncio.sleep(0.5)
+        return shown, await typist.ask()
+
+    shown, last = play(session, scene)
+    whole = "def area_of(shape):"
+    assert shown
+    assert whole.find(shown[0]) > 0
+    assert not whole.endswith(shown[0])
+    assert last.text == "a_of(shape):"
+    assert len(calls) == 1
+
+
+def test_who_has_paused_gets_the_whole_line():
+    session = fake_session(WORDS, token_s=0.06)
+
+    async def scene():
+        typist = Typist(session, "$0\n")
+        return await typist.ask()
+
+    assert play(session, scene).text == "".join(WORDS)
 
 
 def test_a_decode_that_was_given_up_is_not_joined():

@@ -14,6 +14,7 @@ from engine.types import RequestRejected
 from engine.worker import Priority
 from lsp_server import prompting, warming
 from lsp_server.documents import Change, Documents, Place
+from lsp_server.documents import behind as behind_of
 from lsp_server.session import Session
 from lsp_server.suggest import Ask, suggest
 
@@ -227,4 +228,4 @@ def test_the_place_behind_an_edit(text, start, added, behind):
     edit = Change(added, start, start)
     changed, _ = documents.change("untitled:1", 2, [edit], "utf-16")
     assert changed is not None
-    assert warming._behind(changed, changed.place(*start, "utf-16"), added) == behind
+    assert behind_of(changed, changed.place(*start, "utf-16"), added) == behind
