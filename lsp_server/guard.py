@@ -1,11 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """What may be read and shown, in words for people.
 
-The decision itself is `indexer.policy`'s; this module only says it. (What may leave as a suggestion
-is decided by the rules of `engine.trim`.)
+The decision which files may be read is `indexer.policy`'s; this module says it, and hears a file
+that asks to be left alone. (What may leave as a suggestion is decided by `engine.trim`.)
 """
 
 from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# A file that says so is left alone, whoever opens it: a comment near its start, in any language.
+SWITCH = re.compile(r"\bghostwright:[ \t]*off\b", re.IGNORECASE)
+SWITCH_LINES = 10
+SWITCH_CHARS = 400  # of a line
 
 REASONS = {
     "vanished": "no such file",
@@ -23,6 +34,11 @@ REASONS = {
     "generated": "generated",
     "empty": "empty",
 }
+
+
+def switched_off(lines: Sequence[str]) -> bool:
+    """Whether a file asks near its start for no suggestions: `ghostwright: off` in a comment."""
+    return any(SWITCH.search(line, 0, SWITCH_CHARS) for line in lines[:SWITCH_LINES])
 
 
 def in_words(reason: str) -> str:

@@ -290,6 +290,12 @@ class Scheduler:
             self._current.cancel()
             self._current = None
 
+    def forget_all_but(self, uri: str) -> None:
+        """Drop what is remembered for other documents than this."""
+        if any(decode.place.uri != uri for decode in self._finished):
+            kept = [decode for decode in self._finished if decode.place.uri == uri]
+            self._finished = deque(kept, maxlen=REMEMBERED_DECODES)
+
     def _check_latest(self, place: Place) -> None:
         if self._latest is not place:
             raise Superseded(SUPERSEDED)

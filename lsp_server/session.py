@@ -149,6 +149,10 @@ class Session:
             self.indexing.exclude(settings.exclude)
         self.warming.again()
 
+    def edited(self, uri: str) -> None:
+        """A document has changed: what was written for others was written from what it was."""
+        self.scheduler.forget_all_but(uri)
+
     def rules_changed(self) -> None:
         """Other files may be read from here on; what may not is dropped wherever it is (S4)."""
         self._policies = {}  # another one: a thread that reads the old rules must not keep them
@@ -223,6 +227,8 @@ class Session:
             raise NoText(f"switched off for {document.language_id}")
         if self.settings.manual and not manual:
             raise NoText("only on request")
+        if guard.switched_off(document.lines):
+            raise NoText("switched off by a comment in the file")
         if document.path is None:
             return  # a buffer without a file: only what is in it is used
         decision = self._policy(document.path).decide(document.path)

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from engine.trim import Gap, trim
 from engine.types import Completion, EngineError, Sampling, Usage
 from engine.worker import Priority
 from lsp_server import prompting, schedule
 from lsp_server.budget import suggestion_tokens
+from lsp_server.documents import Change, apply, behind
 from lsp_server.schedule import Diverged, NoText, Outcome
 
 if TYPE_CHECKING:
@@ -32,14 +33,33 @@ MANUAL_DEADLINE_S = 60.0
 RESTARTS = 3  # a decode that is proved wrong is replaced this often for one request
 
 
+class Selected(NamedTuple):
+    """What the editor's own list would put in place of the text between two places."""
+
+    text: str
+    start: Place
+    end: Place
+
+
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A wish for text at a place of a document."""
+    """A wish for text at a place of a document, or behind what is `selected` in a list there."""
 
     document: Document
     place: Place
     manual: bool = False
+    selected: Selected | None = None
     arrived: float = field(default_factory=time.perf_counter)
+
+    @property
+    def settled(self) -> Ask:
+        """The same wish in the text as it is once what is selected has been taken."""
+        if self.selected is None:
+            return self
+        text, start, end = self.selected
+        ends = (start.line, start.index), (end.line, end.index)
+        document = apply(self.document, [Change(text, *ends)], self.document.version, "utf-32")
+        return replace(self, document=document, place=behind(document, start, text), selected=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +72,7 @@ class Suggestion:
     model: str = ""
     usage: Usage = field(default_factory=Usage)
     stopped_by: str = ""
+    others: tuple[str, ...] = ()  # further texts for the same place
     rules: tuple[str, ...] = ()
     segments: tuple[Segment, ...] = ()
     wait_ms: float = 0.0  # debounce
@@ -70,9 +91,7 @@ async def suggest(ask: Ask, session: Session) -> Suggestion:
 async def _suggest(ask: Ask, session: Session) -> Suggestion:
     """The way of a keystroke, for `suggest`. Raises NoText or EngineError."""
     session.check(ask.document, manual=ask.manual)
-    wanted = prompting.reading(ask.document, ask.place, session)
-    wish = schedule.Place(ask.document.uri, wanted.hole.prefix, wanted.hole.suffix)
-    gap = _gap(ask, multiline=session.settings.multiline)
+    wanted, wish, gap = needed(ask.settled, session)
     session.warming.touched(ask.document, ask.place)
     pace_s = session.scheduler.arrive(wish)
     at_once = ask.manual or session.scheduler.find(wish) is not None
@@ -83,7 +102,7 @@ async def _suggest(ask: Ask, session: Session) -> Suggestion:
     if session.documents.get(ask.document.uri) is not ask.document:
         raise NoText("stale")
     suggestion = Suggestion(
-        _in_newlines_of(ask.document, text),
+        in_newlines_of(ask.document, text),
         reason="" if text else "nothing worth showing",
         source=source,
         model=session.engine_info().model,
@@ -122,11 +141,19 @@ def begin(ask: Ask, session: Session) -> None:
     Raises NoText where there may be none.
     """
     session.check(ask.document, manual=ask.manual)
+    wanted, wish, gap = needed(ask, session)
+    if session.scheduler.find(wish) is None and not session.scheduler.busy:
+        _start(wanted, wish, gap, session, Priority.AHEAD)
+
+
+def needed(ask: Ask, session: Session) -> tuple[Reading, schedule.Place, Gap]:
+    """What the model reads for an ask, what its text is remembered by, and what is to be filled.
+
+    Raises NoText while there is no model.
+    """
     wanted = prompting.reading(ask.document, ask.place, session)
     wish = schedule.Place(ask.document.uri, wanted.hole.prefix, wanted.hole.suffix)
-    if session.scheduler.find(wish) is None and not session.scheduler.busy:
-        gap = _gap(ask, multiline=session.settings.multiline)
-        _start(wanted, wish, gap, session, Priority.AHEAD)
+    return wanted, wish, _gap(ask, multiline=session.settings.multiline)
 
 
 def _start(
@@ -166,7 +193,8 @@ def _next_text(lines: tuple[str, ...]) -> str:
     return next((line.rstrip("\r\n") for line in lines if line.strip()), "")
 
 
-def _in_newlines_of(document: Document, text: str) -> str:
+def in_newlines_of(document: Document, text: str) -> str:
+    """Text with the line breaks that a document has."""
     return text.replace("\n", "\r\n") if document.lines[0].endswith("\r\n") else text
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from lsprotocol import types
 
 from lsp_server.documents import Change, path_of
+from lsp_server.suggest import Selected
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from lsp_server.documents import Document, Place
     from lsp_server.positions import Encoding
     from lsp_server.session import Status
-    from lsp_server.suggest import Suggestion
+    from lsp_server.suggest import Ask, Suggestion
 
 ACCEPTED = "ghostwright.accepted"
 
@@ -50,18 +51,40 @@ def _change(event: types.TextDocumentContentChangeEvent) -> Change:
     return Change(event.text)
 
 
+def selected(
+    params: types.TextDocumentPositionParams | types.InlineCompletionParams,
+    document: Document,
+    encoding: Encoding,
+) -> Selected | None:
+    """What is selected in the list that the editor shows at the cursor."""
+    context = params.context if isinstance(params, types.InlineCompletionParams) else None
+    chosen = context.selected_completion_info if context else None
+    if chosen is None:
+        return None
+    ends = chosen.range.start, chosen.range.end
+    start, end = (document.place(each.line, each.character, encoding) for each in ends)
+    return Selected(chosen.text, min(start, end), max(start, end))
+
+
 def inline_items(
-    suggestion: Suggestion, document: Document, place: Place, encoding: Encoding
+    suggestion: Suggestion, ask: Ask, encoding: Encoding
 ) -> types.InlineCompletionList:
-    """One item that inserts at the cursor, or none. Plain text: some clients show snippets raw."""
-    if not suggestion.text:
-        return types.InlineCompletionList(items=[])
-    item = types.InlineCompletionItem(
-        insert_text=suggestion.text,
-        range=_empty_range(document, place, encoding),
-        command=types.Command(title="Accepted", command=ACCEPTED),
+    """Items that insert at the cursor, the best first. Plain text: some clients show snippets raw.
+
+    What is selected in the editor's list is a part of each, as editors ask.
+    """
+    chosen = ask.selected
+    begin, first, last = chosen or ("", ask.place, ask.place)
+    ends = (ask.document.position(place, encoding) for place in (first, last))
+    where = types.Range(*(types.Position(*end) for end in ends))
+    texts = (suggestion.text, *suggestion.others) if suggestion.text else ()
+    command = types.Command(title="Accepted", command=ACCEPTED)
+    return types.InlineCompletionList(
+        items=[
+            types.InlineCompletionItem(insert_text=begin + text, range=where, command=command)
+            for text in texts
+        ]
     )
-    return types.InlineCompletionList(items=[item])
 
 
 def completion_items(

@@ -21,6 +21,7 @@ from lsp_server.documents import path_of
 from lsp_server.protocol import convert, lifecycle, progress, requests, status
 from lsp_server.protocol.transport import Server
 from lsp_server.session import Session
+from lsp_server.suggestions import choice
 from lsp_server.suggestions.ahead import Ahead
 
 if TYPE_CHECKING:
@@ -131,8 +132,11 @@ class GhostwrightServer(Server):
             return None
         position = params.position
         place = document.place(position.line, position.character, self.protocol.position_encoding)
-        ask = suggest.Ask(document, place, manual)
+        selected = convert.selected(params, document, self.protocol.position_encoding)
+        ask = suggest.Ask(document, place, manual, selected)
         suggestion = await suggest.suggest(ask, self.session)
+        if manual:
+            suggestion = await choice.with_others(ask, suggestion, self.session)
         self.session.last = explain.record(suggestion)
         self.ahead.shown(ask, suggestion)
         return suggestion, ask
@@ -188,6 +192,7 @@ async def did_change(ls: GhostwrightServer, params: types.DidChangeTextDocumentP
     encoding = ls.protocol.position_encoding
     changed, problem = ls.session.documents.change(target.uri, target.version, edits, encoding)
     if changed is not None:
+        ls.session.edited(changed.uri)
         ls.session.indexing.edited(changed)
         ls.session.warming.edited(changed, edits, encoding)
     if problem:
@@ -232,7 +237,7 @@ async def inline_completion(
         return types.InlineCompletionList(items=[])
     suggestion, ask = answer
     encoding = ls.protocol.position_encoding
-    return convert.inline_items(suggestion, ask.document, ask.place, encoding)
+    return convert.inline_items(suggestion, ask, encoding)
 
 
 async def completion(ls: GhostwrightServer, params: types.CompletionParams) -> types.CompletionList:
