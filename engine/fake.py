@@ -2,7 +2,7 @@
 """A deterministic engine without a model, for tests and for scripts that need known answers.
 
 It tokenises by bytes, keeps its prefixes as a real one does, and writes what it is told to write,
-at a pace it is told. A saved state is a file of its tokens. Knows nothing of models.
+at a pace and as surely as it is told. A saved state is a file of its tokens. Knows no models.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from array import array
 from typing import TYPE_CHECKING
 
 from engine.state import Residency
-from engine.types import Completion, EngineInfo, RequestRejected, Slot, StoppedBy, Usage
+from engine.types import Completion, EngineInfo, Piece, RequestRejected, Slot, StoppedBy, Usage
 
 if TYPE_CHECKING:
     import threading
@@ -29,6 +29,7 @@ BYTE_TOKENS = 256
 class FakeEngine:
     """Writes `answer(prompt text)` piece by piece, `token_s` seconds each.
 
+    How sure it is of a piece is told where the answer holds `Piece`s.
     Its vocabulary has the special tokens of `layout`, Qwen's by default.
     """
 
@@ -60,22 +61,23 @@ class FakeEngine:
         prompt: Prompt,
         sampling: Sampling,
         cancel: threading.Event,
-        listener: Callable[[str], bool],
+        listener: Callable[[Piece], bool],
         slot: Slot = Slot.KEYSTROKE,
     ) -> Completion:
         usage = self.warm(prompt, cancel, slot)
         started = time.perf_counter()
-        text, stopped_by, decoded = "", "end", 0
+        pieces: list[Piece] = []
+        stopped_by = "end"
         first = usage.total_ms
-        for piece in self._answer(self._text(prompt)):
-            if decoded >= sampling.max_tokens:
+        for text in self._answer(self._text(prompt)):
+            if len(pieces) >= sampling.max_tokens:
                 stopped_by = "length"
                 break
             if cancel.wait(self._token_s) if self._token_s else cancel.is_set():
                 stopped_by = "cancelled"
                 break
-            text, decoded = text + piece, decoded + 1
-            if not listener(piece):
+            pieces.append(text if isinstance(text, Piece) else Piece(text))
+            if not listener(pieces[-1]):
                 stopped_by = "listener"
                 break
         if cancel.is_set():
@@ -85,11 +87,11 @@ class FakeEngine:
             usage.prompt_tokens,
             usage.cached_tokens,
             usage.evaluated_tokens,
-            decoded,
+            len(pieces),
             first,
             total,
         )
-        return Completion(text, _stopped(stopped_by), spent)
+        return Completion("".join(pieces), _stopped(stopped_by), spent, tuple(pieces))
 
     def warm(self, prompt: Prompt, cancel: threading.Event, slot: Slot = Slot.KEYSTROKE) -> Usage:
         if len(prompt.token_ids) > self.info.context_tokens:

@@ -28,6 +28,7 @@ from engine.types import (
     ModelRejected,
     NotLoaded,
     OutOfMemory,
+    Piece,
     Prompt,
     RequestRejected,
     Sampling,
@@ -158,7 +159,7 @@ class LlamaEngine:
         prompt: Prompt,
         sampling: Sampling,
         cancel: threading.Event,
-        listener: Callable[[str], bool],
+        listener: Callable[[Piece], bool],
         slot: Slot = Slot.KEYSTROKE,
     ) -> Completion:
         """Write after `prompt`, see `engine.types.Engine.complete`."""
@@ -168,7 +169,8 @@ class LlamaEngine:
         self._run(prompt.token_ids, sampling, run, slot)
         usage = run.usage()
         self._speed.add(usage)
-        return Completion("".join(run.pieces), run.stopped_by, together([*before, usage]))
+        pieces = tuple(run.pieces)
+        return Completion("".join(pieces), run.stopped_by, together([*before, usage]), pieces)
 
     def warm(self, prompt: Prompt, cancel: threading.Event, slot: Slot = Slot.KEYSTROKE) -> Usage:
         """Read `prompt` into a slot's state in slices; nothing is written."""

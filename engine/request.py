@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from engine.listener import one_line
-from engine.types import Sampling, Slot, StoppedBy, Usage
+from engine.types import Piece, Sampling, Slot, StoppedBy, Usage
 
 if TYPE_CHECKING:
     import threading
@@ -24,8 +24,8 @@ class Run:
     """One request as its events come in, on the thread that made the call."""
 
     cancel: threading.Event
-    listener: Callable[[str], bool]
-    pieces: list[str] = field(default_factory=list)
+    listener: Callable[[Piece], bool]
+    pieces: list[Piece] = field(default_factory=list)
     written: list[int] = field(default_factory=list)  # token ids, up to the first that is missing
     stopped_by: StoppedBy = "end"
     error: str = ""
@@ -65,11 +65,11 @@ class Run:
             self.first_token = time.perf_counter()
         self.processed_tokens = self.prompt_tokens
         self._take_token(choice)
-        text = choice.get("text") or ""
-        if not text:
+        piece = Piece(choice.get("text") or "", _logprob(choice))
+        if not piece:
             return False
-        self.pieces.append(text)
-        if not self.listener(text):
+        self.pieces.append(piece)
+        if not self.listener(piece):
             self.stopped_by = "listener"
             return True
         return False
@@ -79,7 +79,7 @@ class Run:
 
         A character split over several tokens comes with the last one's id only.
         """
-        ids = [int(token["id"]) for token in (choice.get("logprobs") or {}).get("content", ())]
+        ids = [int(token["id"]) for token in _tokens(choice)]
         if len(self.written) + len(ids) == self.decoded_tokens:
             self.written += ids
 
@@ -105,6 +105,18 @@ class Run:
             ttft_ms=round(((self.first_token or now) - self.started) * 1000, 1),
             total_ms=round((now - self.started) * 1000, 1),
         )
+
+
+def _tokens(choice: dict[str, Any]) -> list[dict[str, Any]]:
+    """What is told of the tokens of one event."""
+    return (choice.get("logprobs") or {}).get("content") or []
+
+
+def _logprob(choice: dict[str, Any]) -> float | None:
+    """How probable the text of one event was. JSON has no number for what is impossible."""
+    values = [token.get("logprob") for token in _tokens(choice)]
+    known = [float(value) for value in values if value is not None]
+    return sum(known) if known and len(known) == len(values) else None
 
 
 def together(spent: list[Usage]) -> Usage:
@@ -136,9 +148,11 @@ def request(token_ids: tuple[int, ...], sampling: Sampling, slot: Slot) -> dict[
         "return_progress": True,
         "cache_prompt": True,
         "id_slot": int(slot),
-        # The ids of what is written, for the state: with the probabilities of the few candidates
-        # that are left, which are at hand, not of the whole vocabulary.
+        # The ids of what is written, for the state, and how sure the model was of each. What is
+        # left after a greedy choice has a probability of 1, so that of the whole vocabulary is
+        # asked for: with 151,936 tokens it cost less than could be measured (0.5B: 88.0 CPU-ms a
+        # token against 88.9 without, the median of 14 in turn on a busy machine).
         "n_probs": 1,
-        "post_sampling_probs": True,
+        "post_sampling_probs": False,
         "timings_per_token": True,  # with how many tokens there are: some come without an id
     }

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from typing_extensions import Self
+
 Role = Literal["header", "definition", "journal", "analogy", "prefix", "suffix"]
 StoppedBy = Literal["end", "length", "listener", "cancelled"]
 
@@ -128,6 +130,22 @@ class Usage:
         return self.cached_tokens + self.evaluated_tokens < self.prompt_tokens
 
 
+class Piece(str):
+    """Text that was written in one go, mostly that of one token, and how sure the model was of it.
+
+    `logprob` is the natural logarithm of the probability that the model gave it, whatever the
+    sampling; of a character that took several tokens, that of the last. None: not known.
+    """
+
+    __slots__ = ("logprob",)
+    logprob: float | None
+
+    def __new__(cls, text: str, logprob: float | None = None) -> Self:
+        piece = super().__new__(cls, text)
+        piece.logprob = logprob
+        return piece
+
+
 @dataclass(frozen=True, slots=True)
 class Completion:
     """Text as the model wrote it, untrimmed, with the reason why it ended."""
@@ -135,6 +153,7 @@ class Completion:
     text: str
     stopped_by: StoppedBy
     usage: Usage = field(default_factory=Usage)
+    pieces: tuple[Piece, ...] = ()  # the same text as the listener got it; () where not told
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +205,7 @@ class Engine(Protocol):
         prompt: Prompt,
         sampling: Sampling,
         cancel: threading.Event,
-        listener: Callable[[str], bool],
+        listener: Callable[[Piece], bool],
         slot: Slot = Slot.KEYSTROKE,
     ) -> Completion:
         """Write after the prompt.

@@ -40,6 +40,8 @@ COMMANDS = {
     "references": "where a name is used",
     "trace": "a commit's change, or a function, as keystrokes",
     "replay": "type a trace into the real server and report what it did",
+    "explain": "why the last suggestion was what it was, or why there was none",
+    "stats": "what became of suggestions, with a small chart",
     "doctor": "check the environment, line by line",
 }
 

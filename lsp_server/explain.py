@@ -24,6 +24,7 @@ def record(suggestion: Suggestion) -> dict[str, Any]:
         "total_ms": usage.total_ms,
         "stopped_by": suggestion.stopped_by,
         "rules": list(suggestion.rules),
+        "confidence": suggestion.confidence,
         "segments": [asdict(segment) for segment in suggestion.segments],
         "shown": bool(suggestion.text),
         "reason": suggestion.reason,

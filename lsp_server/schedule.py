@@ -17,23 +17,28 @@ import re
 import time
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NoReturn
+from typing import TYPE_CHECKING, Literal, NamedTuple, NoReturn
 
+from engine.state import common_prefix
 from engine.trim import Gap, enough
+from engine.types import Usage
 from engine.worker import Job, Priority, Worker
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
 
-    from engine.types import Completion, Engine, Prompt
+    from engine.types import Completion, Engine, Piece, Prompt
 
 # Editors cancel the old request just before they send the next: wait for the next to join.
 LINGER_S = 0.05
 # A line that stands is shown soon: the rest of a block may take seconds, and the next key finds it.
 REST_S = 0.4
-FAST_TYPING_S = 0.25  # keys closer than this are a burst: wait for the next one
-BURST_DEBOUNCE_S = 0.03
+# A key held down, text typed by a tool: wait for the next one. Typists' keys are farther apart, and
+# what they wait for begins at once.
+REPEAT_S = 0.06
+REPEAT_DEBOUNCE_S = 0.03
+FAST_TYPING_S = 0.25  # keys closer than this are a burst
 # In a burst the next key is near, and an answer after it is not shown: what stands of a line is,
 # word by word, and the next key's answer is longer. Who has stopped to think gets whole lines.
 BURST_ANSWER_S = 0.08
@@ -60,7 +65,15 @@ class Outcome:
 
     prompt: Prompt
     completion: Completion
-    prepare_ms: float  # from the start of the job to the call of the engine
+
+
+class Begun(NamedTuple):
+    """A prompt that the engine reads, of which so many tokens are resident; and when it began."""
+
+    prompt: Prompt
+    cached_tokens: int
+    prepare_ms: float
+    at: float
 
 
 class NoText(Exception):
@@ -81,7 +94,10 @@ class Decode:
     def __init__(self, place: Place, gap: Gap, loop: asyncio.AbstractEventLoop) -> None:
         self.place = place
         self.raw = ""
+        self.pieces: list[Piece] = []  # of `raw`, at least: they are ahead of it for a moment
         self.created = time.perf_counter()
+        self.begun: Begun | None = None
+        self._first_piece = 0.0  # when it came
         self.waiters = 0
         self.job: Job[Outcome] | None = None
         self.outcome: asyncio.Future[Outcome] = loop.create_future()
@@ -93,11 +109,33 @@ class Decode:
         self.is_shown = False  # its beginning, while it still writes
         self._line_stood = 0.0  # since when; 0 for no line yet
 
-    def hear(self, piece: str) -> bool:
+    def begin(self, prompt: Prompt, engine: Engine, started: float) -> None:
+        """Note what the engine is going to read; on its thread. `started`: of preparing it."""
+        now = time.perf_counter()
+        cached = common_prefix(engine.resident(), prompt.token_ids)
+        self.begun = Begun(prompt, cached, (now - started) * 1000, now)
+
+    def hear(self, piece: Piece) -> bool:
         """Take a piece of text on the engine's thread; False when no more is needed."""
+        self._first_piece = self._first_piece or time.perf_counter()
+        self.pieces.append(piece)
         self.raw += piece
         self._loop.call_soon_threadsafe(self.wake)
         return not enough(self.raw, self._gap)
+
+    @property
+    def usage(self) -> Usage:
+        """What it has cost so far."""
+        if self.outcome.done():
+            return self.outcome.result().completion.usage
+        if self.begun is None:
+            return Usage()
+        read, cached, written = len(self.begun.prompt.token_ids), self.begun.cached_tokens, 0.0
+        now = time.perf_counter()
+        if self._first_piece:
+            written = self._first_piece - self.begun.at
+        times = (round(written * 1000, 2), round((now - self.begun.at) * 1000, 2))
+        return Usage(read, cached, read - cached, len(self.pieces), *times)
 
     def typed(self, place: Place) -> str | None:
         """What was typed since this decode began; None if the places differ in any other way."""
@@ -153,6 +191,8 @@ class Decode:
             return True
         if not worth(self.standing(typed, words=False)):
             return False
+        if self._gap.one_line:
+            return True  # what is still written is for the next line
         if not self._line_stood:
             self._line_stood = now
             self._loop.call_later(REST_S, self.wake)
@@ -194,14 +234,14 @@ class Scheduler:
     def arrive(self, place: Place) -> float:
         """Note a new wish. Returns how long to wait for the next key, in seconds."""
         now = time.perf_counter()
-        burst = now - self._last_key < FAST_TYPING_S
+        since_s = now - self._last_key
         self._latest, self._last_key = place, now
-        self._words_from = now + BURST_ANSWER_S if burst else NEVER
+        self._words_from = now + BURST_ANSWER_S if since_s < FAST_TYPING_S else NEVER
         if self._current is not None:
             self._current.wake()  # whoever waits for it may be out of date now
         if self._debounce_s is not None:
             return self._debounce_s
-        return BURST_DEBOUNCE_S if burst else 0.0
+        return REPEAT_DEBOUNCE_S if since_s < REPEAT_S else 0.0
 
     async def settle(self, place: Place, wait_s: float) -> None:
         """Wait for the next key. Raises Superseded when one came."""
@@ -218,6 +258,11 @@ class Scheduler:
             return self._current, "joined"
         return None
 
+    def keep(self, place: Place) -> None:
+        """Let a decode go on that may still serve a place, though nobody waits for it."""
+        if self._current is not None and self._current.may_serve(place):
+            self._current.is_shown = True
+
     @property
     def busy(self) -> bool:
         """Whether a decode is under way."""
@@ -228,16 +273,14 @@ class Scheduler:
         place: Place,
         gap: Gap,
         worker: Worker,
-        work: Callable[[Engine, threading.Event, Callable[[str], bool]], Outcome],
+        work: Callable[[Engine, threading.Event, Decode], Outcome],
         priority: Priority = Priority.COMPLETION,
     ) -> Decode:
         """Begin a decode; the one before it is cancelled, since it serves nobody any more."""
         if self._current is not None:
             self._current.cancel()
         decode = Decode(place, gap, asyncio.get_running_loop())
-        decode.job = worker.submit(
-            priority, lambda engine, cancel: work(engine, cancel, decode.hear)
-        )
+        decode.job = worker.submit(priority, lambda engine, cancel: work(engine, cancel, decode))
         self._current = decode
         future = asyncio.wrap_future(decode.job.future)
         future.add_done_callback(lambda done: self._end(decode, done))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from engine import load as loading
 from engine import tuning
@@ -27,6 +27,13 @@ from lsp_server.indexing import Indexing
 from lsp_server.residence import Residence
 from lsp_server.schedule import NoText, Scheduler
 from lsp_server.settings import ADAPTIVE
+from lsp_server.suggestions import kept
+from lsp_server.suggestions.confidence import Threshold
+from lsp_server.suggestions.instant import Instant
+from lsp_server.suggestions.last import Last
+from lsp_server.suggestions.ledger import Ledger
+from lsp_server.suggestions.next_edit import NextEdits
+from lsp_server.suggestions.record import Record
 from lsp_server.surroundings import Surroundings
 from lsp_server.warming import Warming
 
@@ -36,7 +43,7 @@ if TYPE_CHECKING:
 
     from engine.prompt import Layout
     from engine.types import Engine, EngineInfo
-    from lsp_server.documents import Document
+    from lsp_server.documents import Change, Document
     from lsp_server.settings import Settings
 
 State = Literal["starting", "indexing", "loading", "ready", "busy", "paused", "no-model", "error"]
@@ -71,7 +78,6 @@ class Session:
         self.documents = Documents()
         self.worker: Worker | None = None
         self.status = Status("starting")
-        self.last: dict[str, Any] = {}  # the record of the last answer
         self._roots = tuple(root.resolve() for root in roots)
         self.indexing = Indexing(self._roots, settings.exclude)
         self.surroundings = Surroundings()
@@ -85,6 +91,12 @@ class Session:
         self._said: list[str] = []  # while loading, on the engine's thread
         self._model_file: Path | None = None
         self._tokens: Tokens | None = None
+        self.instant = Instant()
+        self.next_edits = NextEdits(self)
+        place = kept.folder()
+        self.last = Last(place)
+        self.threshold = Threshold(place)
+        self.record = Record(Ledger(place), learn=self.threshold.learn)
         self.scheduler = Scheduler(_debounce_s(settings, client))
 
     # -- the model ---------------------------------------------------------------------------
@@ -149,14 +161,23 @@ class Session:
             self.indexing.exclude(settings.exclude)
         self.warming.again()
 
-    def edited(self, uri: str) -> None:
+    def edited(
+        self, before: Document | None, document: Document, changes: Sequence[Change]
+    ) -> None:
         """A document has changed: what was written for others was written from what it was."""
-        self.scheduler.forget_all_but(uri)
+        self.scheduler.forget_all_but(document.uri)
+        self.record.changed(document)
+        if before is not None:
+            self.next_edits.edited(before, document, changes)
+        else:
+            self.next_edits.closed(document.uri)
 
     def rules_changed(self) -> None:
         """Other files may be read from here on; what may not is dropped wherever it is (S4)."""
         self._policies = {}  # another one: a thread that reads the old rules must not keep them
         self.scheduler.forget()
+        self.instant.forget()
+        self.last.forget()
         self.residence.purge()
         self.warming.again()
 
@@ -164,6 +185,10 @@ class Session:
         """Let go of index and model. Native code that does not return is left to the end."""
         self.residence.save_now(SAVE_AT_END_S)
         self._keep_speed()
+        self.instant.close()
+        self.record.close()
+        self.last.close()
+        self.threshold.save()
         self.indexing.close()
         if self.worker is not None and not self.worker.close():
             _log.warning("the engine did not stop in time")

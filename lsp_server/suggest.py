@@ -7,22 +7,26 @@ says why. Knows neither the protocol nor llama.cpp; composes index, prompt, engi
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from engine.trim import Gap, trim
+from engine.trim import trim
 from engine.types import Completion, EngineError, Sampling, Usage
 from engine.worker import Priority
 from lsp_server import prompting, schedule
 from lsp_server.budget import suggestion_tokens
 from lsp_server.documents import Change, apply, behind
 from lsp_server.schedule import Diverged, NoText, Outcome
+from lsp_server.suggestions import confidence
+from lsp_server.suggestions.instant import Spot
+from lsp_server.suggestions.shaping import gap_of, shape
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable
 
+    from engine.trim import Gap
     from engine.types import Engine, Segment
     from lsp_server.documents import Document, Place
     from lsp_server.prompting import Reading
@@ -74,6 +78,7 @@ class Suggestion:
     stopped_by: str = ""
     others: tuple[str, ...] = ()  # further texts for the same place
     rules: tuple[str, ...] = ()
+    confidence: float | None = None  # log-probability of the first line; None where it is unknown
     segments: tuple[Segment, ...] = ()
     wait_ms: float = 0.0  # debounce
     overhead_ms: float = 0.0  # ours, from the request to the engine's start
@@ -91,25 +96,69 @@ async def suggest(ask: Ask, session: Session) -> Suggestion:
 async def _suggest(ask: Ask, session: Session) -> Suggestion:
     """The way of a keystroke, for `suggest`. Raises NoText or EngineError."""
     session.check(ask.document, manual=ask.manual)
-    wanted, wish, gap = needed(ask.settled, session)
     session.warming.touched(ask.document, ask.place)
+    if (known := _instant(ask, session)) is not None:
+        return known
+    wanted, wish, gap = needed(ask.settled, session)
     pace_s = session.scheduler.arrive(wish)
     at_once = ask.manual or session.scheduler.find(wish) is not None
     wait_s = 0.0 if at_once else pace_s
     await session.scheduler.settle(wish, wait_s)
     raw, decode, source = await _text(ask, wanted, wish, gap, session)
-    text, rules = trim(raw, gap)
+    whole = decode.outcome.done() or raw.endswith("\n")
+    text, rules = shape(raw, gap, ask.settled, whole=whole)
     if session.documents.get(ask.document.uri) is not ask.document:
         raise NoText("stale")
+    sure = confidence.score(tuple(decode.pieces), len(decode.typed(wish) or ""), text)
     suggestion = Suggestion(
         in_newlines_of(ask.document, text),
         reason="" if text else "nothing worth showing",
         source=source,
         model=session.engine_info().model,
         rules=rules,
+        confidence=sure,
         wait_ms=round(wait_s * 1000, 1),
     )
-    return _with_costs(suggestion, ask, decode)
+    return _with_costs(_if_sure(suggestion, ask, session), ask, decode)
+
+
+def _instant(ask: Ask, session: Session) -> Suggestion | None:
+    """What the repository makes near certain, with or without a model.
+
+    What the model has written for this place already is better: it was shown, or goes on farther.
+    """
+    if ask.manual:
+        return None
+    at = ask.settled
+    path = at.document.path
+    indexed = session.indexing.of(path) if path is not None else None
+    snapshot = indexed.snapshot() if indexed is not None else None
+    spot = Spot(session.shown_path(at.document), at.document.lines, at.place.line, at.place.index)
+    found = session.instant.find(spot, snapshot)
+    if found is None:
+        return None
+    gap = gap_of(at, multiline=False)
+    text, rules = shape(found.text, gap, at, whole=False)
+    if not text:
+        return None
+    with contextlib.suppress(NoText):  # without a model nothing else is under way
+        _, wish, _ = needed(at, session)
+        session.scheduler.arrive(wish)
+        session.scheduler.keep(wish)
+        written = session.scheduler.find(wish)
+        if written is not None and written[1] == "cache":
+            return None
+    return Suggestion(text, source="instant", rules=rules, answer_ms=_since(ask.arrived))
+
+
+def _if_sure(suggestion: Suggestion, ask: Ask, session: Session) -> Suggestion:
+    """Without its text where the model was less sure of it than this user wants it to be."""
+    if not suggestion.text or ask.manual:
+        return suggestion
+    if session.threshold.passes(suggestion.model, suggestion.confidence):
+        return suggestion
+    session.record.hidden(suggestion, ask.document)
+    return replace(suggestion, text="", reason="the model was not sure enough")
 
 
 async def _text(
@@ -153,7 +202,7 @@ def needed(ask: Ask, session: Session) -> tuple[Reading, schedule.Place, Gap]:
     """
     wanted = prompting.reading(ask.document, ask.place, session)
     wish = schedule.Place(ask.document.uri, wanted.hole.prefix, wanted.hole.suffix)
-    return wanted, wish, _gap(ask, multiline=session.settings.multiline)
+    return wanted, wish, gap_of(ask, multiline=session.settings.multiline)
 
 
 def _start(
@@ -166,31 +215,15 @@ def _start(
     """Have the engine's thread lay out the prompt and write."""
     sampling = Sampling(max_tokens=suggestion_tokens(session.engine_info(), session.settings))
 
-    def work(engine: Engine, cancel: threading.Event, hear: Callable[[str], bool]) -> Outcome:
+    def work(engine: Engine, cancel: threading.Event, decode: schedule.Decode) -> Outcome:
         started = time.perf_counter()
         prompt = prompting.build(wanted, session, engine)
-        prepare_ms = (time.perf_counter() - started) * 1000
         if priority is Priority.AHEAD and engine.warm(prompt, cancel).cut_short:
-            return Outcome(prompt, Completion("", "cancelled"), prepare_ms)
-        return Outcome(prompt, engine.complete(prompt, sampling, cancel, hear), prepare_ms)
+            return Outcome(prompt, Completion("", "cancelled"))
+        decode.begin(prompt, engine, started)
+        return Outcome(prompt, engine.complete(prompt, sampling, cancel, decode.hear))
 
     return session.scheduler.start(wish, gap, session.running_worker(), work, priority)
-
-
-def _gap(ask: Ask, *, multiline: bool) -> Gap:
-    lines, place = ask.document.lines, ask.place
-    line = lines[place.line]
-    return Gap(
-        before=line[: place.index],
-        after=line[place.index :].rstrip("\r\n"),
-        above=_next_text(lines[max(0, place.line - 50) : place.line][::-1]),
-        below=_next_text(lines[place.line + 1 : place.line + 50]),
-        multiline=multiline,
-    )
-
-
-def _next_text(lines: tuple[str, ...]) -> str:
-    return next((line.rstrip("\r\n") for line in lines if line.strip()), "")
 
 
 def in_newlines_of(document: Document, text: str) -> str:
@@ -200,22 +233,20 @@ def in_newlines_of(document: Document, text: str) -> str:
 
 def _with_costs(suggestion: Suggestion, ask: Ask, decode: schedule.Decode) -> Suggestion:
     """The same suggestion with what the decode behind it has cost."""
-    suggestion = replace(suggestion, answer_ms=_since(ask.arrived))
-    if not decode.outcome.done():
-        reason = suggestion.reason and "the model was not ready in time"
-        return replace(suggestion, stopped_by="running", reason=reason)
-    outcome = decode.outcome.result()
-    if suggestion.source == "cache":
-        read = outcome.completion.usage.prompt_tokens
-        return replace(suggestion, usage=Usage(read, read), segments=outcome.prompt.segments)
-    before_ms = max(0.0, (decode.created - ask.arrived) * 1000 - suggestion.wait_ms)
-    return replace(
+    done, usage, begun = decode.outcome.done(), decode.usage, decode.begun
+    suggestion = replace(
         suggestion,
-        usage=outcome.completion.usage,
-        stopped_by=outcome.completion.stopped_by,
-        segments=outcome.prompt.segments,
-        overhead_ms=round(before_ms + outcome.prepare_ms, 2),
+        answer_ms=_since(ask.arrived),
+        segments=begun.prompt.segments if begun else (),
+        stopped_by=decode.outcome.result().completion.stopped_by if done else "running",
     )
+    if suggestion.source == "cache":
+        return replace(suggestion, usage=Usage(usage.prompt_tokens, usage.prompt_tokens))
+    if not done and not suggestion.text:
+        suggestion = replace(suggestion, reason="the model was not ready in time")
+    before_ms = max(0.0, (decode.created - ask.arrived) * 1000 - suggestion.wait_ms)
+    prepare_ms = begun.prepare_ms if begun else 0.0
+    return replace(suggestion, usage=usage, overhead_ms=round(before_ms + prepare_ms, 2))
 
 
 def _since(moment: float) -> float:

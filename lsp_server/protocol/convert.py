@@ -67,18 +67,19 @@ def selected(
 
 
 def inline_items(
-    suggestion: Suggestion, ask: Ask, encoding: Encoding
+    suggestion: Suggestion, ask: Ask, number: str, encoding: Encoding
 ) -> types.InlineCompletionList:
     """Items that insert at the cursor, the best first. Plain text: some clients show snippets raw.
 
-    What is selected in the editor's list is a part of each, as editors ask.
+    What is selected in the editor's list is a part of each, as editors ask. `number` is what the
+    suggestion is called when the client tells what became of it.
     """
     chosen = ask.selected
     begin, first, last = chosen or ("", ask.place, ask.place)
     ends = (ask.document.position(place, encoding) for place in (first, last))
     where = types.Range(*(types.Position(*end) for end in ends))
     texts = (suggestion.text, *suggestion.others) if suggestion.text else ()
-    command = types.Command(title="Accepted", command=ACCEPTED)
+    command = types.Command(title="Accepted", command=ACCEPTED, arguments=[number])
     return types.InlineCompletionList(
         items=[
             types.InlineCompletionItem(insert_text=begin + text, range=where, command=command)

@@ -16,9 +16,11 @@ from lsprotocol import types
 
 from engine.load import NO_LIMIT, SAFE_CONTEXT_TOKENS
 from engine.places import cache_dir
+from indexer import site
 from lsp_server import explain, log, settings, suggest
 from lsp_server.documents import path_of
-from lsp_server.protocol import convert, lifecycle, progress, requests, status
+from lsp_server.protocol import convert, feedback, lifecycle, progress, requests, status
+from lsp_server.protocol import edits as next_edits
 from lsp_server.protocol.transport import Server
 from lsp_server.session import Session
 from lsp_server.suggestions import choice
@@ -137,7 +139,7 @@ class GhostwrightServer(Server):
         suggestion = await suggest.suggest(ask, self.session)
         if manual:
             suggestion = await choice.with_others(ask, suggestion, self.session)
-        self.session.last = explain.record(suggestion)
+        self.session.last.set(explain.record(suggestion))
         self.ahead.shown(ask, suggestion)
         return suggestion, ask
 
@@ -183,6 +185,8 @@ async def did_open(ls: GhostwrightServer, params: types.DidOpenTextDocumentParam
     document = ls.session.documents.open(item.uri, item.language_id, item.version, item.text)
     ls.session.indexing.opened(document)
     ls.session.warming.opened(document)
+    if document.path is not None:  # the first keystroke must not wait for a grammar
+        asyncio.get_running_loop().run_in_executor(None, site.warm, document.path.name)
 
 
 async def did_change(ls: GhostwrightServer, params: types.DidChangeTextDocumentParams) -> None:
@@ -190,9 +194,10 @@ async def did_change(ls: GhostwrightServer, params: types.DidChangeTextDocumentP
     target = params.text_document
     edits = convert.changes(params.content_changes)
     encoding = ls.protocol.position_encoding
+    before = ls.session.documents.get(target.uri)
     changed, problem = ls.session.documents.change(target.uri, target.version, edits, encoding)
     if changed is not None:
-        ls.session.edited(changed.uri)
+        ls.session.edited(before, changed, edits)
         ls.session.indexing.edited(changed)
         ls.session.warming.edited(changed, edits, encoding)
     if problem:
@@ -204,6 +209,8 @@ async def did_close(ls: GhostwrightServer, params: types.DidCloseTextDocumentPar
     document = ls.session.documents.get(params.text_document.uri)
     if document is not None:
         ls.session.indexing.closed(document)
+        ls.session.record.closed(document.uri)
+        ls.session.next_edits.closed(document.uri)
     ls.session.documents.close(params.text_document.uri)
 
 
@@ -236,8 +243,8 @@ async def inline_completion(
     if answer is None:
         return types.InlineCompletionList(items=[])
     suggestion, ask = answer
-    encoding = ls.protocol.position_encoding
-    return convert.inline_items(suggestion, ask, encoding)
+    number = ls.session.record.shown(suggestion, ask.document, ask.place, manual=manual)
+    return convert.inline_items(suggestion, ask, number, ls.protocol.position_encoding)
 
 
 async def completion(ls: GhostwrightServer, params: types.CompletionParams) -> types.CompletionList:
@@ -267,13 +274,9 @@ async def did_change_folders(
     ls.session.change_roots(convert.folders(event.added), convert.folders(event.removed))
 
 
-async def ignored(_: Any) -> None:
-    """Accepted for clients that tell more than we use yet."""
-
-
 async def explain_last(ls: GhostwrightServer, *_: Any) -> dict[str, Any]:
     """The JSON of `ghostwright explain` for the last answer."""
-    return ls.session.last
+    return ls.session.last.record
 
 
 async def report_status(ls: GhostwrightServer, *_: Any) -> dict[str, object]:
@@ -292,10 +295,6 @@ async def reindex(ls: GhostwrightServer, *_: Any) -> None:
     ls.session.indexing.rebuild()
 
 
-async def accepted(_: GhostwrightServer, *_args: Any) -> None:
-    """The user took a suggestion."""
-
-
 FEATURES: dict[str, Callable[..., Any]] = {
     types.INITIALIZE: initialize,
     types.INITIALIZED: initialized,
@@ -308,14 +307,17 @@ FEATURES: dict[str, Callable[..., Any]] = {
     types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS: did_change_folders,
     types.WORKSPACE_DID_CHANGE_WATCHED_FILES: did_change_watched_files,
     types.WORKSPACE_SYMBOL: workspace_symbol,
-    "textDocument/didShowCompletion": ignored,
-    "textDocument/didPartiallyAcceptCompletion": ignored,
+    types.TEXT_DOCUMENT_CODE_ACTION: next_edits.code_action,
+    next_edits.INLINE_EDIT: next_edits.inline_edit,
+    feedback.DID_SHOW: feedback.did_show,
+    feedback.DID_PARTIALLY_ACCEPT: feedback.did_partially_accept,
 }
 OPTIONS: dict[str, Any] = {
     types.TEXT_DOCUMENT_INLINE_COMPLETION: types.InlineCompletionOptions(),
+    types.TEXT_DOCUMENT_CODE_ACTION: types.CodeActionOptions(code_action_kinds=[next_edits.KIND]),
 }
 COMMANDS: dict[str, Callable[..., Any]] = {
-    convert.ACCEPTED: accepted,
+    convert.ACCEPTED: feedback.accepted,
     "ghostwright.explain": explain_last,
     "ghostwright.status": report_status,
     "ghostwright.pause": pause,

@@ -12,12 +12,13 @@ import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from engine.trim import enough, trim
+from engine.trim import enough
 from engine.types import EngineError, Sampling
 from engine.worker import Priority
 from lsp_server import prompting, suggest
 from lsp_server.budget import suggestion_tokens
 from lsp_server.schedule import NoText
+from lsp_server.suggestions.shaping import shape
 
 if TYPE_CHECKING:
     import threading
@@ -68,5 +69,5 @@ async def _sampled(ask: Ask, seed: int, session: Session) -> str:
         completion = await asyncio.wrap_future(job.future)
     finally:
         job.cancel.set()
-    text, _ = trim(completion.text, gap)
+    text, _ = shape(completion.text, gap, ask, whole=True)
     return suggest.in_newlines_of(ask.document, text)

@@ -40,9 +40,9 @@ TABLE = {
     "blank_gap": (BODY, "a = 1\n\n\n    b = 2", "a = 1"),
     "max_lines": (BODY, "\n    ".join(f"a{n} = {n}" for n in range(40)), None),
     "rest_of_line": ("call($0)\n", "a, b)", "a, b"),
-    "echo": ("import os\n$0\n", "import os", ""),
+    "rewrites_above": ("import os\n$0\n", "import os", ""),
     "trailing_space": (BODY, "return 1\n   \n", "return 1"),
-    "too_short": (BODY, ")", ""),
+    "too_short": (BODY, "a", ""),
 }
 
 
@@ -117,7 +117,7 @@ def test_a_chat_answer_streams_to_the_same_text(text, raw, expected):
 @pytest.mark.parametrize(
     ("text", "raw"),
     [
-        (MID_LINE, "self.a\n"),
+        (MID_LINE, "self.a\n    b = 1\n"),
         (BODY, "x" * (LONGEST_LINE_CHARS + 1)),
         (BODY, "a\n\ndef other(self):\n"),
     ],

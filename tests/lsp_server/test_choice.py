@@ -91,7 +91,7 @@ def test_a_suggestion_goes_on_behind_what_is_selected_in_the_list(text, selected
     assert found.text == shown
     before = place.text[: place.index - 2] + selected
     assert before in prompts[0]
-    items = convert.inline_items(found, ask, "utf-16").items
+    items = convert.inline_items(found, ask, "1", "utf-16").items
     assert [item.insert_text for item in items] == [selected + shown]
     assert items[0].range.start.character == place.index - 2
     assert items[0].range.end.character == place.index
@@ -102,10 +102,10 @@ def test_every_text_is_an_item_of_its_own():
     document = session.documents.open("untitled:1", "python", 1, "\U0001f600 = ")
     session.close()
     found = Suggestion("one", others=("two", "three"))
-    items = convert.inline_items(found, Ask(document, Place(0, 4)), "utf-16").items
+    items = convert.inline_items(found, Ask(document, Place(0, 4)), "1", "utf-16").items
     assert [item.insert_text for item in items] == ["one", "two", "three"]
     assert {item.range.start.character for item in items} == {5}
-    assert not convert.inline_items(Suggestion(""), Ask(document, Place(0, 4)), "utf-16").items
+    assert not convert.inline_items(Suggestion(""), Ask(document, Place(0, 4)), "1", "utf-16").items
 
 
 @pytest.mark.parametrize(
