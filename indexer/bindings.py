@@ -24,6 +24,7 @@ _STATEMENT = re.compile(rb"(?:^|[;{(\n])[ \t]*(?:(?:const|let|var|local)\s+)?\Z"
 _LOOP = re.compile(rb"\b(?:for|as)\s+(?:[\w, ]*,\s*)?\Z")
 _SET = re.compile(rb"\s*(?::[^=\n]*)?(?:=(?!=)|:=)")
 _WORD = re.compile(rb"\w")
+TYPE_FOLLOWS = tuple(":|[<>&")  # in a signature: what stands behind is a type
 
 
 def last_set(scope: Scope, data: bytes, name: str, function: int, offset: int) -> int | None:
@@ -54,11 +55,13 @@ def _places(data: bytes, name: bytes, start: int, end: int) -> Iterator[tuple[in
 
 
 def is_parameter(scope: Scope, name: str, function: int) -> bool:
+    """Whether a signature has the name, and not as a type behind a colon or a bracket."""
     signature = scope.record.symbols[function].signature.partition("(")[2]
     at = signature.find(name)
     while at >= 0:
         before, behind = signature[max(0, at - 1) : at], signature[at + len(name) :][:1]
-        if not _joined(before, ".$@") and not _joined(behind):
+        is_type = signature[:at].rstrip()[-1:] in TYPE_FOLLOWS
+        if not is_type and not _joined(before, ".$@") and not _joined(behind):
             return True
         at = signature.find(name, at + 1)
     return False

@@ -59,6 +59,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     pace = parser.add_mutually_exclusive_group()
     pace.add_argument("--speed", type=_speed, default=1.0, metavar="X", help="times the trace's")
     pace.add_argument("--wait", action="store_true", help="wait for each answer before the next")
+    parser.add_argument(
+        "--accept",
+        type=_settle,
+        metavar="SECONDS",
+        help="take a text that is just what is going to be typed, so long after it is shown",
+    )
     parser.add_argument("--json", action="store_true", help="everything, and a row for each key")
 
 
@@ -87,7 +93,8 @@ def options(model: str | None, chosen: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _replayed(trace: Trace, args: argparse.Namespace) -> dict[str, Any]:
-    manner = Manner(args.speed, args.wait, args.settle, options(args.model, args.set))
+    given = options(args.model, args.set)
+    manner = Manner(args.speed, args.wait, args.accept, args.settle, given)
     place = nullcontext(args.root) if args.root else scratch.before(trace)
     total = len(trace.keys)
     quiet = not sys.stderr.isatty()

@@ -31,6 +31,7 @@ def report(trace: Trace, played: Played, *, speed: float) -> dict[str, Any]:
     return {
         **totals(played.answers),
         **asdict(screen.figures(trace, sights)),
+        **accepts(played.accepts),
         "typed_chars": sum(len(key.text) for key in trace.keys),
         "speed": speed,
         "model": played.model,
@@ -63,6 +64,19 @@ def totals(answers: Sequence[Answer]) -> dict[str, Any]:
         "prompt_tokens_p50": percentile([int(cost["prompt_tokens"]) for cost in decodes], 0.5),
         "ttft_ms_p50": percentile(first, 0.5),
         "ttft_ms_p95": percentile(first, 0.95),
+    }
+
+
+def accepts(answers: Sequence[Answer]) -> dict[str, Any]:
+    """What came after texts that were accepted; nothing where none was."""
+    if not answers:
+        return {}
+    times = [answer.answer_ms for answer in answers if answer.text and answer.answer_ms is not None]
+    return {
+        "accepts": len(answers),
+        "next_50ms": sum(time <= 50 for time in times),  # noqa: PLR2004  its name
+        "next_answers": len(times),
+        "next_ms_p50": percentile(times, 0.5),
     }
 
 

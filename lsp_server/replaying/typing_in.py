@@ -18,6 +18,7 @@ from indexer.languages import detect
 from lsp_server.positions import to_column
 from lsp_server.replaying.client import SERVER, Client, ServerFailed
 from lsp_server.replaying.keystrokes import KEYS_PER_S
+from lsp_server.replaying.screen import upcoming
 from lsp_server.replaying.trace import Buffer
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ READY_S = 1800.0  # a large model from a slow disk, a large repository for the f
 ANSWER_S = 60.0  # of --wait: longer than the server's own deadline
 CALL_S = 30.0
 POLL_S = 0.1
+WORTH_TAKING_CHARS = 3
+ACCEPTED_S = 1.0  # who has just accepted a text waits so long for the next before typing on
 UTF16: Final = "utf-16"  # what every editor can
 SETTLED = ("ready", "no-model", "error", "paused")
 
@@ -52,14 +55,19 @@ class Played:
     typed_s: float
     server_cpu_s: float  # while the keys were typed, unanswered and thrown-away work included
     model: str
+    accepts: tuple[Answer, ...] = ()  # what came after each text that was accepted
 
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """How to type: `speed` 2 is twice as fast as the trace; `wait`: each answer is waited for."""
+    """How to type: `speed` 2 is twice as fast as the trace; `wait`: each answer is waited for.
+
+    `accept_s`: who sees a text that is just what is going to be typed takes it after so long.
+    """
 
     speed: float = 1.0
     wait: bool = False
+    accept_s: float | None = None
     settle_s: float = 0.0  # from the opening of the first file, before the trace's own first pause
     options: Mapping[str, Any] = field(default_factory=dict)
     command: Sequence[str] = SERVER
@@ -77,19 +85,68 @@ def play(
         editor.open(trace.keys[0].path)
         time.sleep(manner.settle_s)
         begun, cpu_s = time.perf_counter(), client.cpu_s()
-        answers = []
-        for key, next_s in zip(trace.keys, _next_times(trace), strict=True):
-            editor.open(key.path)
-            if not manner.wait:
-                _sleep_until(begun + key.at_s / manner.speed)
-            asked = editor.press(key)
-            due = begun + next_s / manner.speed
-            answers.append(
-                editor.answer(asked, time.perf_counter() + ANSWER_S if manner.wait else due)
-            )
+        typist = _Typist(editor, trace, manner, begun)
+        while typist.at < len(trace.keys):
+            typist.type()
             on_key()
         typed_s, cpu_s = time.perf_counter() - begun, client.cpu_s() - cpu_s
-        return Played(tuple(answers), ready_s, typed_s, cpu_s, client.status.get("model", ""))
+        model = client.status.get("model", "")
+        done = tuple(typist.answers), ready_s, typed_s, cpu_s, model
+        return Played(*done, tuple(typist.accepts))
+
+
+class _Typist:
+    """Who presses the keys of a trace, or takes what is suggested for them."""
+
+    def __init__(self, editor: _Editor, trace: Trace, manner: Manner, begun: float) -> None:
+        self._editor, self._keys, self._manner = editor, trace.keys, manner
+        self._begun = begun  # later, by the time that reading before accepting took
+        self._next_times = tuple(_next_times(trace))
+        self._after = tuple(upcoming(trace)) if manner.accept_s is not None else ()
+        self.at = 0  # the key to press
+        self.answers: list[Answer] = []
+        self.accepts: list[Answer] = []
+
+    def type(self) -> None:
+        """Press the next key, and accept for as long as what comes is right."""
+        key, manner = self._keys[self.at], self._manner
+        self._editor.open(key.path)
+        if not manner.wait:
+            _sleep_until(self._begun + key.at_s / manner.speed)
+        answer = self._editor.answer(self._editor.press([key]), self._due())
+        self.answers.append(answer)
+        self.at += 1
+        while keys := self._right(answer.text):
+            answer = self._accept(keys)
+
+    def _due(self) -> float:
+        if self._manner.wait:
+            return time.perf_counter() + ANSWER_S
+        return self._begun + self._next_times[self.at] / self._manner.speed
+
+    def _right(self, text: str) -> Sequence[Key]:
+        """The keys that a text saves; none where it is not to be accepted."""
+        after = self._after[self.at - 1] if self._after else ""
+        if len(text.strip()) < WORTH_TAKING_CHARS or not after.startswith(text):
+            return ()
+        end, chars = self.at, 0
+        while chars < len(text) and not self._keys[end].removed:
+            chars += len(self._keys[end].text)
+            end += 1
+        return self._keys[self.at : end] if chars == len(text) else ()
+
+    def _accept(self, keys: Sequence[Key]) -> Answer:
+        """Read, take it, and see what comes next; the keys it saves have no answers."""
+        accept_s = self._manner.accept_s or 0.0
+        time.sleep(accept_s)
+        self.answers += [Answer()] * len(keys)
+        self.at += len(keys)
+        asked = self._editor.press(keys)
+        saved_s = (keys[-1].at_s - self._keys[self.at - len(keys) - 1].at_s) / self._manner.speed
+        self._begun += accept_s - saved_s
+        answer = self._editor.answer(asked, time.perf_counter() + ACCEPTED_S)
+        self.accepts.append(answer)
+        return answer
 
 
 class _Editor:
@@ -111,11 +168,17 @@ class _Editor:
         document = {**item, "version": 1, "text": text}
         self._client.notify("textDocument/didOpen", {"textDocument": document})
 
-    def press(self, key: Key) -> tuple[int, float]:
-        """Type a key; returns the request for what may follow, and when the key was typed."""
+    def press(self, keys: Sequence[Key]) -> tuple[int, float]:
+        """Type a key, or several at once as when a suggestion is accepted.
+
+        Returns the request for what may follow, and when it was typed.
+        """
+        key = keys[0]
         buffer, uri = self._buffers[key.path], self._uri(key.path)
-        change = {"range": self._range(key, buffer), "text": key.text}
-        cursor = buffer.press(key)
+        text = "".join(each.text for each in keys)
+        change = {"range": self._range(key, buffer), "text": text}
+        for each in keys:
+            cursor = buffer.press(each)
         self._versions[key.path] += 1
         document = {"uri": uri, "version": self._versions[key.path]}
         pressed = time.perf_counter()

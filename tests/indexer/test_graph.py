@@ -179,6 +179,10 @@ PYTHON = {
         "",
     ),
     "a parameter hides a function": ("def g(): pass\ndef f(g):\n    $0g()", ""),
+    "a parameter's type is no parameter": (
+        "from shop.store import Store\ndef f(s: Store):\n    t = Store(1)\n    t.$0get()",
+        "shop/store.py:6",
+    ),
     "one of its name, receiver unknown": ("def f(x): x.$0fill()", "shop/store.py:11"),
     "two of their name: guesses": (
         "class A:\n    def fill(self): pass\ndef f(x): x.$0fill()",

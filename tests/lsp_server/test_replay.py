@@ -68,6 +68,18 @@ def test_what_is_typed_as_suggested_stays_on_the_screen(fake, sample, wait):
     assert contents(sample) == before, "a replay wrote into the repository"
 
 
+def test_a_right_text_is_accepted_and_its_keys_are_not_typed(fake, sample):
+    alphabet = "abcdefghijklmnopqrstuvwxyz"
+    trace = written("x = " + alphabet * 2)
+    played = play(trace, sample, Manner(wait=True, accept_s=0.0, command=fake))
+    found = report(trace, played, speed=1.0)
+    assert len(played.answers) == len(trace.keys)
+    assert found["accepts"] >= 2
+    assert found["next_answers"] >= 1
+    asked = sum(answer.answer_ms is not None for answer in played.answers)
+    assert asked < len(trace.keys) - 2 * 10, "keys that were accepted were typed"
+
+
 def test_a_server_that_dies_is_one_line(sample):
     command = (sys.executable, "-c", "import sys; sys.exit('no such module')")
     with pytest.raises(ServerFailed, match="the server ended: no such module"):
