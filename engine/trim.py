@@ -28,6 +28,7 @@ from engine.rules.form import (
     special_tokens,
     too_short,
     trailing_space,
+    whole_line,
 )
 from engine.rules.gap import Gap
 from engine.rules.indent import healed, odd_indent, own_unit
@@ -133,7 +134,8 @@ def _lines_stand(text: str, gap: Gap) -> bool:
     """
     if gap.may_end:
         return sum(bool(line.strip()) for line in text.split("\n")[:-1]) > 1
-    return "\n" in (text.lstrip(" \t") if gap.before.strip() else text.lstrip())
+    begun = text.lstrip(" \t") if gap.before.strip() else text.lstrip()
+    return bool(whole_line(begun, gap)) or begun.count("\n") >= MAX_LINES
 
 
 def trim(raw: str, gap: Gap, without: Collection[str] = frozenset()) -> tuple[str, tuple[str, ...]]:

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The syntax gate: a suggestion is cut at the last line up to which the buffer reads no worse.
+"""The syntax gate: a suggestion ends with the last line up to which the buffer reads no worse.
 
 In: a path, the text on both sides of the cursor, a suggestion. Out: `Gated`: the suggestion's
 longest run of whole lines with which a parser finds no more errors than without, and what it
 counted. A buffer in which somebody types has errors almost always, so counts are compared, never
 asked to be zero. It knows no model, no rule of form and no other file.
 
-A block that the suggestion opens and does not close is no error but unfinished: with the missing
-closers put in, it must read no worse. An argument list or a subscript that it leaves open is one.
+A block that the suggestion opens and does not close is no error but unfinished, where the buffer
+is as well: with the missing closers put in, it must read no worse. An argument list or a subscript
+that it leaves open is one. In a buffer without errors nothing is left unfinished: what has a body
+gets its closing lines, and what has none is cut.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from indexer.languages import detect
@@ -99,8 +102,8 @@ class _Buffer:
 def gate(path: str, before: str, after: str, text: str) -> Gated:
     """Cut `text`, meant for the place between two texts, at the end of a line.
 
-    The result is a prefix of `text`, maybe "". What cannot be judged (prose, a buffer that no
-    parser gets through in time) passes as it is. Any text will do.
+    The result is a prefix of `text`, maybe "", maybe with lines that close its blocks. What cannot
+    be judged (prose, a buffer that no parser gets through in time) passes. Any text will do.
     """
     language = detect(path, before[:256].encode("utf-8", "replace"))
     if not text.strip() or is_prose(path, language):
@@ -130,6 +133,8 @@ def _longest(buffer: _Buffer, text: str) -> Gated:
     prefixes = _prefixes(text)
     if prefixes and prefixes[0] == text and not buffer.count(text):
         return Gated(text, errors_before=buffer.errors)
+    if not buffer.errors:
+        return _finished(buffer, prefixes, text)
     # The first line may mend what was half written: then the others have nothing to add to that.
     limit = min(buffer.errors, *_counts(buffer, prefixes[-1])) if prefixes else 0
     for prefix in prefixes:
@@ -137,6 +142,39 @@ def _longest(buffer: _Buffer, text: str) -> Gated:
         if errors is not None:
             return Gated(prefix, prefix != text, buffer.errors, errors)
     return Gated("", fired=True, errors_before=buffer.errors, errors_after=buffer.errors)
+
+
+def _finished(buffer: _Buffer, prefixes: list[str], text: str) -> Gated:
+    """The longest prefix that reads without errors, as it is or with its closing lines."""
+    for prefix in prefixes:
+        for whole in (prefix, *_closed(buffer, prefix)):
+            if not buffer.count(whole):
+                return Gated(whole, fired=whole != text)
+    return Gated("", fired=True)
+
+
+def _closed(buffer: _Buffer, prefix: str) -> Iterator[str]:
+    """The prefix with lines that close what it opens, as deep as the lines that opened it."""
+    above = buffer.window.before[buffer.window.before.rfind("\n") + 1 :]
+    code = read(prefix, buffer.language).text
+    opened, _ = open_brackets(code)
+    if buffer.tree is None:
+        return
+    if buffer.language in _END_WORDS and not opened and "\n" in prefix:
+        yield f"{prefix}\n{_indent(above + prefix)}{_END_WORDS[buffer.language][0]}"
+    last = prefix.rfind("\n") + 1
+    if not opened or (opened[-1] >= last and not code[opened[-1] + 1 :].strip()):
+        return  # nothing to close, or nothing in it
+    ends = []
+    for at, line in groupby(reversed(opened), lambda at: prefix.rfind("\n", 0, at) + 1):
+        opener = prefix[at:] if at else above + prefix
+        ends.append(_indent(opener) + "".join(CLOSERS[code[each]] for each in line))
+    for end in ("", ";"):
+        yield "\n".join((prefix, *ends)) + end
+
+
+def _indent(line: str) -> str:
+    return line[: len(line) - len(line.lstrip(" \t"))]
 
 
 def _prefixes(text: str) -> list[str]:

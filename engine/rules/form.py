@@ -10,6 +10,7 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING
 
+from engine.rules.brackets import unpaired
 from engine.rules.lines import keep_lines
 
 if TYPE_CHECKING:
@@ -94,12 +95,29 @@ def fences(text: str, gap: Gap) -> str:
 
 
 def single_line(text: str, gap: Gap) -> str:
-    """Keep the first line where the place asks for one; the next where this one is finished."""
+    """Keep the first line where the place asks for one; the next where this one is finished.
+
+    Brackets that a line opens are closed by the lines that follow: then they belong to it.
+    """
     if not gap.one_line:
         return text
     if gap.may_end and text.lstrip(" \t").startswith("\n"):
         return _next_line(text)
-    return (text if gap.before.strip() else text.lstrip("\n")).split("\n", 1)[0]
+    text = text if gap.before.strip() else text.lstrip("\n")
+    end = whole_line(f"{text}\n", gap)
+    return text[:end] if end else text.partition("\n")[0]
+
+
+def whole_line(text: str, gap: Gap) -> int:
+    """Where the first line ends that leaves no bracket of the text open; 0 where none does."""
+    end = -1
+    for _ in range(MAX_LINES if gap.code and gap.multiline else 1):
+        end = text.find("\n", end + 1)
+        if end < 0:
+            return 0
+        if not unpaired(text[:end])[1]:
+            return end
+    return 0
 
 
 def _next_line(text: str) -> str:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from engine.rules.gap import Gap
 
+# The next block of the same statement, whose brace may stand on a line of its own.
+GOES_ON = re.compile(r"\s*\}\s*(?:catch|else|finally)\b")
 # Lines that belong to a block though they stand no deeper than its head.
 LABEL = re.compile(r"\s*(?:case\b|default\s*:|(?:public|private|protected)\s*:)")
 
@@ -33,6 +35,8 @@ def scope(text: str, gap: Gap) -> str:
             continue
         if joins(line) and _may_join(line, gap):
             continue
+        if unpaired("\n".join(lines[:index]))[1]:
+            continue  # within what the text itself has opened
         return "\n".join(lines[: index + (closes(line) and _may_close(line, gap))])
     return text
 
@@ -48,7 +52,7 @@ def balanced(text: str, gap: Gap) -> str:
         if level < 0:
             return text
         at_end = index and was_open and not level and closes(line) and depth(line) <= base
-        if at_end and OPENS.search(line) is None:
+        if at_end and OPENS.search(line) is None and not GOES_ON.match(line):
             return "\n".join(lines[: index + 1])
     return text
 

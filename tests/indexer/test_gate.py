@@ -40,26 +40,21 @@ KEPT = [
     # other places are wrong, and stay so
     ("a.py", "def f(:\n    pass\n\ndef g():\n    $0\n", "return 1"),
     ("a.ts", "let = = 3\n\nfunction g() {\n  $0\n}\n", "return 1"),
-    # a block begun in the last line is the user's to fill
+    # Python's grammar has blocks without a body
     ("a.py", "def f(x):\n    $0\n", "if x:"),
-    ("a.py", "def f(x):\n    $0\n    return x\n", "y = x\n    for z in y:"),
     ("a.py", "def f(x):\n    $0\n", "try:"),
-    ("a.py", "def f(x):\n    $0\n", "try:\n        x()"),
-    ("a.ts", "function f() {\n  $0\n}\n", "if (a) {"),
-    ("a.ts", "function f() {\n  $0\n}\n", "a()\n  for (const b of c) {"),
-    ("a.ts", "$0", "app.get('/', (q, r) => {"),
-    ("a.js", "$0", "export function f(a) {\n  b()\n  if (c) {\n    d()"),
-    ("a.go", "package a\n\nfunc f() {\n\t$0\n}\n", "if err != nil {"),
-    ("A.java", "class A {\n    $0\n}\n", "void f() {\n        g();"),
-    ("A.java", "class A {\n    $0\n}\n", "void f() {\n        try {\n            g();"),
-    ("a.cpp", "$0\n", "void f() {\n  try {\n    g();"),
-    ("a.ts", "function f() {\n  $0\n}\n", "try {"),
-    ("a.rs", "$0\n", "impl A {\n    fn f() {"),
-    ("a.cpp", "$0\n", "class A {\n public:\n  int f() {\n    return 1;"),
-    ("a.vala", "void f () {\n    $0\n}\n", "if (a) {"),
-    ("a.rb", "$0\n", "def f(x)\n  x.each do |y|"),
-    ("a.lua", "$0\n", "local function f(x)\n  return x"),
-    ("a.sh", "$0\n", "if [ -f a ]; then\n  b"),
+    ("a.py", "def f(x):\n    $0\n    return x\n", "y = x\n    for z in y:"),
+    # a block begun in a half-written buffer is the user's to fill
+    ("a.py", "def f(x):\n    $0\n    y = (\n", "try:"),
+    ("a.py", "def f(x):\n    $0\n    y = (\n", "try:\n        x()"),
+    ("a.ts", "function f() {\n  $0\n", "if (a) {"),
+    ("a.ts", "function f() {\n  $0\n", "a()\n  for (const b of c) {"),
+    ("a.go", "package a\n\nfunc f() {\n\t$0\n", "if err != nil {"),
+    ("A.java", "class A {\n    $0\n", "void f() {\n        g();"),
+    ("A.java", "class A {\n    $0\n", "void f() {\n        try {\n            g();"),
+    ("a.cpp", "void g() {\n$0\n", "void f() {\n  try {\n    g();"),
+    ("a.rs", "mod b {\n$0\n", "impl A {\n    fn f() {"),
+    ("a.vala", "void f () {\n    $0\n", "if (a) {"),
     # text for people
     ("README.md", "It's $0\n", "a (thing"),
     ("a.py", "# What $0\n", "it does (or"),
@@ -70,7 +65,6 @@ KEPT = [
 LINES_CUT = [
     ("a.py", "def f(x):\n    $0\n", "y = x$|\n    return )"),
     ("a.py", "def f(x):\n    $0\n", "y = x$|\n    z = foo("),
-    ("a.py", "def f(x):\n    $0\n", "y = x$|\n    z = [\n        1,"),
     ("a.py", "def f(x):\n    $0\n", "$|return x)"),
     ("a.py", "def f(x):\n    $0\n", "$|foo("),
     ("a.py", "def f(x):\n    $0\n", "$|x = {"),
@@ -89,6 +83,27 @@ LINES_CUT = [
     ("a.vala", "void f () {\n    $0\n}\n", "g ();$|\n    h (a]"),
     ("a.vala", "void f () {\n    $0\n}\n", 'g ();$|\n    h ("a);'),
     ("a.vala", "void f () {\n    $0\n}\n", "$|g (a"),
+]
+IN_TS = "function f() {\n  $0\n}\n"
+# In a buffer without errors: what is cut, up to the mark, and what is put behind it.
+FINISHED = [
+    ("a.py", "def f(x):\n    $0\n", "y = x\n    z = [\n        1,$|", "\n    ]"),
+    ("a.ts", IN_TS, "$|if (a) {", ""),
+    ("a.ts", IN_TS, "a()$|\n  for (const b of c) {", ""),
+    ("a.ts", IN_TS, "$|try {", ""),
+    ("a.ts", IN_TS, "if (a) {\n    b()$|", "\n  }"),
+    ("a.ts", "$0", "$|app.get('/', (q, r) => {", ""),
+    ("a.ts", "$0", "app.get('/', (q, r) => {\n  r.end()$|", "\n})"),
+    ("a.js", "$0", "export function f(a) {\n  b()\n  if (c) {\n    d()$|", "\n  }\n}"),
+    ("a.go", "package a\n\nfunc f() {\n\t$0\n}\n", "if a {\n\t\tb()$|", "\n\t}"),
+    ("A.java", "class A {\n    $0\n}\n", "void f() {\n        g();$|", "\n    }"),
+    ("A.java", "class A {\n    $0\n}\n", "$|void f() {\n        try {\n            g();", ""),
+    ("a.cpp", "$0\n", "class A {\n public:\n  int f() {\n    return 1;$|", "\n  }\n};"),
+    ("a.rs", "$0\n", "$|impl A {\n    fn f() {", ""),
+    ("a.vala", "void f () {\n    $0\n}\n", "$|if (a) {", ""),
+    ("a.lua", "$0\n", "local function f(x)\n  return x$|", "\nend"),
+    ("a.sh", "$0\n", "if [ -f a ]; then\n  b$|", "\nfi"),
+    ("a.py", "$0\n", "x = f(\n    a,\n    b$|", "\n)"),
 ]
 PATHS = ["a.py", "a.ts", "a.go", "A.java", "a.rs", "a.cpp", "a.rb", "a.vala"]
 
@@ -110,6 +125,13 @@ def test_what_reads_worse_is_cut_at_a_line(path, place, text):
     found = gated(path, place, text.replace(CUT, ""))
     assert (found.text, found.fired) == (text.partition(CUT)[0], True)
     assert found.errors_after <= found.errors_before
+
+
+@pytest.mark.parametrize(("path", "place", "text", "end"), FINISHED)
+def test_a_buffer_without_errors_is_left_without_any(path, place, text, end):
+    found = gated(path, place, text.replace(CUT, ""))
+    assert (found.text, found.fired) == (text.partition(CUT)[0] + end, True)
+    assert (found.errors_before, found.errors_after) == (0, 0)
 
 
 def test_nothing_to_judge_is_no_work():
