@@ -132,10 +132,11 @@ def _lines_stand(text: str, gap: Gap) -> bool:
 
     The next is not shown yet. It is there when the first has been typed or accepted.
     """
-    if gap.may_end:
-        return sum(bool(line.strip()) for line in text.split("\n")[:-1]) > 1
-    begun = text.lstrip(" \t") if gap.before.strip() else text.lstrip()
-    return bool(whole_line(begun, gap)) or begun.count("\n") >= MAX_LINES
+    begun = text.lstrip(" \t") if gap.before.strip() and not gap.may_end else text.lstrip()
+    end = whole_line(begun, gap)
+    if not end:
+        return begun.count("\n") >= MAX_LINES
+    return not gap.may_end or "\n" in begun[end:].lstrip()
 
 
 def trim(raw: str, gap: Gap, without: Collection[str] = frozenset()) -> tuple[str, tuple[str, ...]]:
