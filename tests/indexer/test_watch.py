@@ -782,7 +782,7 @@ def test_I4_a_branch_switch_is_few_calls(source, root, begin, monkeypatch):
     assert listener.wait(lambda: listener.branches)
     assert listener.sees(*paths)
     assert listener.mirror == scratch(root)
-    assert len(listener.calls) <= 6 or source == "poll"  # which looks 50 times a second here
+    assert len(listener.calls) <= 12 or source == "poll"  # which looks 50 times a second here
     assert listener.branches == 1 or source == "poll"  # which reports twice what it finds
 
 

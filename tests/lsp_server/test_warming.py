@@ -88,7 +88,7 @@ async def test_keys_within_the_patience_never_choose_anew(source, choices):
 
 
 async def test_a_key_ends_a_warm_up(source):
-    engine = Slices(slice_s=0.01)
+    engine = Slices(("value + ",), slice_s=0.01)  # the file stays one that parses
     async with session_on(engine, source.parent) as session:
         document = opened(session, source)
         await until(lambda: len(engine.resident()) > 5 * SLICE)
