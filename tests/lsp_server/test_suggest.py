@@ -15,6 +15,7 @@ from engine.types import RequestRejected
 from lsp_server import schedule
 from lsp_server.documents import Change, Place
 from lsp_server.explain import record
+from lsp_server.session import Session
 from lsp_server.settings import Settings
 from lsp_server.suggest import Ask, suggest
 
@@ -331,6 +332,40 @@ def test_what_is_known_waits_for_no_further_key():
 
     suggestion = play(session, scene)
     assert (suggestion.source, suggestion.wait_ms) == ("cache", 0)
+
+
+SUM = "total = price_of(item) + shipping_to(country)\n"
+REPEATED = "".join(f"{SUM}show_{n}(total)\n" for n in range(6)) + "total = price_of(it$0\n"
+
+
+async def test_what_the_repository_makes_certain_needs_no_model():
+    session = Session(Settings(debounceMs=0), [])
+    found = await ask_at(session, REPEATED)
+    assert (found.text, found.source) == ("em) + shipping_to(country", "instant")
+    asked_by_hand = await ask_at(session, REPEATED, manual=True)
+    assert (asked_by_hand.text, asked_by_hand.reason) == ("", "starting")
+    session.close()
+
+
+def test_what_is_certain_does_not_wait_for_the_model_and_does_not_stop_it():
+    function, calls = counted(["item) + shipping_to(country)  # as above"])
+    session = fake_session(function, token_s=0.3)
+
+    async def scene():
+        typist = Typist(session, REPEATED.replace("it$0", "$0"))
+        first = typist.ask()
+        await asyncio.sleep(0.02)
+        typist.type("it")
+        known = await typist.ask()
+        await asyncio.sleep(0.6)
+        typist.type("e")
+        return await first, known, await typist.ask()
+
+    first, known, last = play(session, scene)
+    assert first.source in {"instant", "model"}
+    assert (known.text, known.source) == ("em) + shipping_to(country", "instant")
+    if first.source == "model":  # what it has written goes farther
+        assert (last.text, last.source) == ("m) + shipping_to(country)  # as above", "cache")
 
 
 def test_every_figure_of_the_contract_is_reported():
