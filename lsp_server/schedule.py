@@ -324,6 +324,8 @@ class Scheduler:
             _raise_failure(decode)
         if not decode.raw.startswith(typed):
             raise Diverged(DIVERGED)
+        if decode.outcome.result().completion.stopped_by == "length":
+            return decode.standing(typed, words=True)  # it may have ended within a word
         return decode.raw[len(typed) :]
 
     def forget(self) -> None:

@@ -348,8 +348,7 @@ async def test_what_the_repository_makes_certain_needs_no_model():
 
 
 def test_what_is_certain_does_not_wait_for_the_model_and_does_not_stop_it():
-    function, calls = counted(["item) + shipping_to(country)  # as above"])
-    session = fake_session(function, token_s=0.3)
+    session = fake_session(["item) + shipping_to(country)  # as above"], token_s=0.3)
 
     async def scene():
         typist = Typist(session, REPEATED.replace("it$0", "$0"))
@@ -377,3 +376,17 @@ def test_every_figure_of_the_contract_is_reported():
     assert {s["role"] for s in found["segments"]} == {"header", "prefix", "suffix"}
     names = "text model ttft_ms total_ms stopped_by rules segments shown reason source"
     assert set(names.split()) <= set(found)
+
+
+@pytest.mark.parametrize(
+    ("answer", "shown"),
+    [
+        (["first", "_name", " + ", "wor"], "first_name +"),
+        (["a = 1", "\n", "    b =", " 2"], "a = 1"),
+    ],
+)
+def test_what_ends_at_the_limit_is_cut_at_a_word_or_line(answer, shown):
+    session = fake_session([*answer, "d"], Settings(debounceMs=0, maxSuggestionTokens=len(answer)))
+    found = asyncio.run(ask_at(session, "def f():\n    $0\n"))
+    session.close()
+    assert (found.text, found.stopped_by) == (shown, "length")
