@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import secrets
 import threading
+import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +56,9 @@ SPEED_PROBE_DECODED = 4
 # slices of 8 cost 40 CPU-ms a token, of 16 29.6, one long request 26.3 (0.5B, busy).
 SLICE_S = 0.08
 LEAST_SLICE_TOKENS = 8
+# Where not even those are read in time, they are halved in the beginning of a pause: most are short.
+# (On two slow cores a pass over 8 tokens takes 220 ms, over 4 150, over one 70.)
+SHORT_PAUSE_S = 2.0
 FORGETTING = (0,)  # llama.cpp drops what a new prompt does not begin with; this is a lone "!"
 # A hybrid's state can only return to a checkpoint, of tens of megabytes: few of them, and none for
 # each slice. Within a slice a cancel is seen at the micro-batches.
@@ -183,8 +187,11 @@ class LlamaEngine:
         # A slice of one batch is read to its end in any case: so we know what is resident.
         stop = cancel if self._is_hybrid else threading.Event()
         end = self._residency.common(slot, prompt.token_ids)
+        slow = self._slice_tokens == LEAST_SLICE_TOKENS
+        long_from = time.perf_counter() + (SHORT_PAUSE_S if slow else 0.0)
         while True:
-            end = min(end + self._slice_tokens, total)
+            halves = 2 if time.perf_counter() < long_from else 1
+            end = min(end + self._slice_tokens // halves, total)
             spent.append(self._read(prompt.token_ids[:end], stop, slot))
             if end == total or cancel.is_set():
                 return replace(together(spent), prompt_tokens=total)
