@@ -56,7 +56,7 @@ SPEED_PROBE_DECODED = 4
 # slices of 8 cost 40 CPU-ms a token, of 16 29.6, one long request 26.3 (0.5B, busy).
 SLICE_S = 0.08
 LEAST_SLICE_TOKENS = 8
-# Where not even those are read in time, they are halved in the beginning of a pause: most are short.
+# Where not even those are read in time, they are halved when a pause begins: most pauses are short.
 # (On two slow cores a pass over 8 tokens takes 220 ms, over 4 150, over one 70.)
 SHORT_PAUSE_S = 2.0
 FORGETTING = (0,)  # llama.cpp drops what a new prompt does not begin with; this is a lone "!"
