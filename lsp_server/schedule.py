@@ -91,7 +91,10 @@ class Diverged(NoText):
 class Decode:
     """One run of the engine, which many requests may wait for."""
 
-    def __init__(self, place: Place, gap: Gap, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, place: Place, gap: Callable[[], Gap], loop: asyncio.AbstractEventLoop
+    ) -> None:
+        """`gap` is asked for when there is text: a key does not wait for what is looked at then."""
         self.place = place
         self.raw = ""
         self.pieces: list[Piece] = []  # of `raw`, at least: they are ahead of it for a moment
@@ -121,7 +124,7 @@ class Decode:
         self.pieces.append(piece)
         self.raw += piece
         self._loop.call_soon_threadsafe(self.wake)
-        return not enough(self.raw, self._gap)
+        return not enough(self.raw, self._gap())
 
     @property
     def usage(self) -> Usage:
@@ -191,7 +194,7 @@ class Decode:
             return True
         if not worth(self.standing(typed, words=False)):
             return False
-        if self._gap.one_line:
+        if self._gap().one_line:
             return True  # what is still written is for the next line
         if not self._line_stood:
             self._line_stood = now
@@ -271,7 +274,7 @@ class Scheduler:
     def start(
         self,
         place: Place,
-        gap: Gap,
+        gap: Callable[[], Gap],
         worker: Worker,
         work: Callable[[Engine, threading.Event, Decode], Outcome],
         priority: Priority = Priority.COMPLETION,

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 
 State = Literal["starting", "indexing", "loading", "ready", "busy", "paused", "no-model", "error"]
 SAVE_AT_END_S = 0.5  # the editor waits two seconds for us; the engine's end takes up to one
+PLACES_MAX = 1000  # paths whose root is remembered
 SELF_DEBOUNCING = ("lsp4ij", "intellij", "jetbrains")  # clients that wait themselves (300 ms)
 
 _log = logging.getLogger(__name__)
@@ -86,6 +87,7 @@ class Session:
         self.warming = Warming(self)
         self.model_known = asyncio.Event()  # loaded, or known that it cannot be
         self._policies: dict[Path, Policy] = {}
+        self._places: dict[Path, tuple[Path, Path]] = {}
         self._on_status = on_status
         self._on_warning = on_warning
         self._said: list[str] = []  # while loading, on the engine's thread
@@ -273,9 +275,9 @@ class Session:
         """The path as the model is shown it: relative to its root, with forward slashes."""
         if document.path is None:
             return "untitled"
-        root = self.root(document.path)
+        resolved, root = self._located(document.path)
         try:
-            return document.path.resolve().relative_to(root).as_posix()
+            return resolved.relative_to(root).as_posix()
         except ValueError:
             return document.path.name
 
@@ -289,6 +291,7 @@ class Session:
         kept = [root for root in self._roots if root not in gone]
         fresh = [root.resolve() for root in added]
         self._roots = (*kept, *(root for root in fresh if root not in kept))
+        self._places.clear()
         for root in gone:
             self.indexing.close_root(root)
         for root in fresh:
@@ -296,11 +299,18 @@ class Session:
 
     def root(self, path: Path) -> Path:
         """The workspace root around a path, else its git work tree, else its folder."""
-        resolved = path.resolve()
-        around = [root for root in self._roots if resolved.is_relative_to(root)]
-        if around:
-            return max(around, key=lambda root: len(root.parts))
-        return self._roots[0] if self._roots else work_tree(resolved)
+        return self._located(path)[1]
+
+    def _located(self, path: Path) -> tuple[Path, Path]:
+        """A path resolved, and its root. Remembered: links are followed by many looks at the disk.
+
+        Whether it may be read is decided by the policy, which follows them each time.
+        """
+        if path not in self._places:
+            if len(self._places) >= PLACES_MAX:
+                self._places.clear()
+            self._places[path] = _located(path.resolve(), self._roots)
+        return self._places[path]
 
     def prepare(self) -> None:
         """Read the rules of every root: tens of milliseconds, so not at the first keystroke."""
@@ -312,6 +322,13 @@ class Session:
         if root not in known:
             known[root] = Policy.load([root], self.settings.exclude)
         return known[root]
+
+
+def _located(resolved: Path, roots: Sequence[Path]) -> tuple[Path, Path]:
+    around = [root for root in roots if resolved.is_relative_to(root)]
+    if around:
+        return resolved, max(around, key=lambda root: len(root.parts))
+    return resolved, roots[0] if roots else work_tree(resolved)
 
 
 def work_tree(path: Path) -> Path:

@@ -8,6 +8,7 @@ says why. Knows neither the protocol nor llama.cpp; composes index, prompt, engi
 from __future__ import annotations
 
 import contextlib
+import functools
 import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
@@ -25,6 +26,7 @@ from lsp_server.suggestions.shaping import gap_of, shape
 
 if TYPE_CHECKING:
     import threading
+    from collections.abc import Callable
 
     from engine.trim import Gap
     from engine.types import Engine, Segment
@@ -97,16 +99,17 @@ async def _suggest(ask: Ask, session: Session) -> Suggestion:
     """The way of a keystroke, for `suggest`. Raises NoText or EngineError."""
     session.check(ask.document, manual=ask.manual)
     session.warming.touched(ask.document, ask.place)
-    if (known := _instant(ask, session)) is not None:
+    gap = gap_at(ask.settled, session)
+    if (known := _instant(ask, gap, session)) is not None:
         return known
-    wanted, wish, gap = needed(ask.settled, session)
+    wanted, wish = needed(ask.settled, session)
     pace_s = session.scheduler.arrive(wish)
     at_once = ask.manual or session.scheduler.find(wish) is not None
     wait_s = 0.0 if at_once else pace_s
     await session.scheduler.settle(wish, wait_s)
     raw, decode, source = await _text(ask, wanted, wish, gap, session)
     whole = decode.outcome.done() or raw.endswith("\n")
-    text, rules = shape(raw, gap, ask.settled, whole=whole)
+    text, rules = shape(raw, gap(), ask.settled, whole=whole)
     if session.documents.get(ask.document.uri) is not ask.document:
         raise NoText("stale")
     sure = confidence.score(tuple(decode.pieces), len(decode.typed(wish) or ""), text)
@@ -122,7 +125,7 @@ async def _suggest(ask: Ask, session: Session) -> Suggestion:
     return _with_costs(_if_sure(suggestion, ask, session), ask, decode)
 
 
-def _instant(ask: Ask, session: Session) -> Suggestion | None:
+def _instant(ask: Ask, gap: Callable[[], Gap], session: Session) -> Suggestion | None:
     """What the repository makes near certain, with or without a model.
 
     What the model has written for this place already is better: it was shown, or goes on farther.
@@ -137,12 +140,11 @@ def _instant(ask: Ask, session: Session) -> Suggestion | None:
     found = session.instant.find(spot, snapshot)
     if found is None:
         return None
-    gap = gap_of(at, multiline=False)
-    text, rules = shape(found.text, gap, at, whole=False)
+    text, rules = shape(found.text, gap(), at, whole=False)
     if not text:
         return None
     with contextlib.suppress(NoText):  # without a model nothing else is under way
-        _, wish, _ = needed(at, session)
+        _, wish = needed(at, session)
         session.scheduler.arrive(wish)
         session.scheduler.keep(wish)
         written = session.scheduler.find(wish)
@@ -162,14 +164,14 @@ def _if_sure(suggestion: Suggestion, ask: Ask, session: Session) -> Suggestion:
 
 
 async def _text(
-    ask: Ask, wanted: Reading, wish: schedule.Place, gap: Gap, session: Session
+    ask: Ask, wanted: Reading, wish: schedule.Place, gap: Callable[[], Gap], session: Session
 ) -> tuple[str, schedule.Decode, str]:
     """Raw text from a decode that fits, else from a new one, and where it came from."""
     deadline_s = MANUAL_DEADLINE_S if ask.manual else AUTO_DEADLINE_S
     look = not ask.manual
 
     def worth(raw: str) -> bool:
-        return bool(trim(raw, gap)[0])
+        return bool(raw) and bool(trim(raw, gap())[0])
 
     for _ in range(RESTARTS):
         found = session.scheduler.find(wish) if look else None
@@ -190,25 +192,30 @@ def begin(ask: Ask, session: Session) -> None:
     Raises NoText where there may be none.
     """
     session.check(ask.document, manual=ask.manual)
-    wanted, wish, gap = needed(ask, session)
+    wanted, wish = needed(ask, session)
     if session.scheduler.find(wish) is None and not session.scheduler.busy:
-        _start(wanted, wish, gap, session, Priority.AHEAD)
+        _start(wanted, wish, gap_at(ask, session), session, Priority.AHEAD)
 
 
-def needed(ask: Ask, session: Session) -> tuple[Reading, schedule.Place, Gap]:
-    """What the model reads for an ask, what its text is remembered by, and what is to be filled.
+def gap_at(ask: Ask, session: Session) -> Callable[[], Gap]:
+    """What is to be filled; looked at when it is first asked for, from whichever thread."""
+    return functools.cache(lambda: gap_of(ask, multiline=session.settings.multiline))
+
+
+def needed(ask: Ask, session: Session) -> tuple[Reading, schedule.Place]:
+    """What the model reads for an ask, and what its text is remembered by.
 
     Raises NoText while there is no model.
     """
     wanted = prompting.reading(ask.document, ask.place, session)
     wish = schedule.Place(ask.document.uri, wanted.hole.prefix, wanted.hole.suffix)
-    return wanted, wish, gap_of(ask, multiline=session.settings.multiline)
+    return wanted, wish
 
 
 def _start(
     wanted: Reading,
     wish: schedule.Place,
-    gap: Gap,
+    gap: Callable[[], Gap],
     session: Session,
     priority: Priority = Priority.COMPLETION,
 ) -> schedule.Decode:

@@ -51,7 +51,8 @@ async def _collect(ask: Ask, texts: list[str], session: Session) -> None:
 
 async def _sampled(ask: Ask, seed: int, session: Session) -> str:
     """One more text; the engine stops where whoever waits for it does."""
-    wanted, _, gap = suggest.needed(ask, session)
+    wanted, _ = suggest.needed(ask, session)
+    gap = suggest.gap_at(ask, session)
     most = suggestion_tokens(session.engine_info(), session.settings)
     sampling = Sampling(max_tokens=most, temperature=TEMPERATURE, seed=seed)
 
@@ -60,7 +61,7 @@ async def _sampled(ask: Ask, seed: int, session: Session) -> str:
 
         def hear(piece: str) -> bool:
             raw.append(piece)
-            return not enough("".join(raw), gap)
+            return not enough("".join(raw), gap())
 
         return engine.complete(prompting.build(wanted, session, engine), sampling, cancel, hear)
 
@@ -69,5 +70,5 @@ async def _sampled(ask: Ask, seed: int, session: Session) -> str:
         completion = await asyncio.wrap_future(job.future)
     finally:
         job.cancel.set()
-    text, _ = shape(completion.text, gap, ask, whole=True)
+    text, _ = shape(completion.text, gap(), ask, whole=True)
     return suggest.in_newlines_of(ask.document, text)
