@@ -143,9 +143,15 @@ def test_a_text_stays_while_it_is_typed_and_goes_when_something_else_is(reposito
     instant.close()
 
 
+def test_one_place_alone_must_be_more_certain():
+    """`sub` is not `add`, however alike their beginnings."""
+    text = "def add(a, b):\n    return a + b\n\n\ndef sub(a, b):\n    return a $0\n"
+    assert find(spot(text), "") is None
+
+
 def test_own_text_far_away_is_not_read():
     """A key in a file of 100,000 lines costs what it costs in one of 4,000."""
-    far = "with session.begin() as transaction:\n" + "\n" * (OWN_LINES + 1)
+    far = "with session.begin() as transaction:\n" * 2 + "\n" * (OWN_LINES + 1)
     assert find(spot(far + "with session.be$0"), "") is None
     assert find(spot(far[: -OWN_LINES // 2] + "with session.be$0"), "").text.startswith("gin")
 
