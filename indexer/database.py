@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 # Another server may be writing its whole index in one transaction; that takes seconds, not minutes.
 BUSY_S = 30.0
+LOCKED_S = 0.02  # until the next try
 # A write-ahead log is folded back into the database at this size, so that readers stay quick.
 WAL_PAGES = 4_000
 PAGE_CACHE_KIB = 8_192  # for each connection; the system caches the file besides
@@ -98,8 +100,21 @@ class Database:
         found: tuple[sqlite3.Connection, threading.RLock] = reader
         return found
 
+    def _begin_log(self) -> None:
+        """Write-ahead logging. For this change alone SQLite does not wait for another process."""
+        deadline = time.monotonic() + BUSY_S
+        while True:
+            try:
+                self._writer.execute("PRAGMA journal_mode=WAL")
+            except sqlite3.OperationalError as error:  # noqa: PERF203  tried again
+                if "locked" not in str(error) or time.monotonic() > deadline:
+                    raise
+                time.sleep(LOCKED_S)
+            else:
+                return
+
     def _lay_out(self, schema: str) -> None:
-        self._writer.execute("PRAGMA journal_mode=WAL")
+        self._begin_log()
         # A power cut may cost the last transactions, never the file: they can be made again.
         self._writer.execute("PRAGMA synchronous=NORMAL")
         self._writer.execute(f"PRAGMA wal_autocheckpoint={WAL_PAGES}")

@@ -45,7 +45,8 @@ async def test_a_suggestion_and_the_next_one_for_a_tail(starter_cache, sample):
     assert sum(s["tokens"] for s in second["segments"]) == second["prompt_tokens"]
     assert status["state"] == "ready"
     assert Path(status["log"]).parent == starter_cache / "log"
-    assert status["resident_tokens"] >= second["prompt_tokens"]
+    # What is written ahead, or other candidates, may be on their way.
+    assert status["resident_tokens"] >= 0.9 * second["prompt_tokens"]
     assert status["speed"]["prefill_per_s"] > 0
     assert status["speed"]["prompt_tokens"] >= second["prompt_tokens"]
 

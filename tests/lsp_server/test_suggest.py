@@ -20,6 +20,7 @@ from lsp_server.settings import Settings
 from lsp_server.suggest import Ask, suggest
 
 ANSWER = ["self", ".radius", " ** 2", "\n", "# more"]
+KNOWN = {"cache", "joined"}  # a line is shown while the next is still written
 AREA = "def area(self):\n    return $0\n"
 
 
@@ -132,7 +133,8 @@ def test_typed_as_suggested_goes_on_without_the_model():
         return await typist.ask()
 
     suggestion = play(session, scene)
-    assert (suggestion.text, suggestion.source) == ("dius ** 2", "cache")
+    assert suggestion.text == "dius ** 2"
+    assert suggestion.source in KNOWN
     assert len(calls) == 1
 
 
@@ -331,7 +333,8 @@ def test_what_is_known_waits_for_no_further_key():
         return await typist.ask()
 
     suggestion = play(session, scene)
-    assert (suggestion.source, suggestion.wait_ms) == ("cache", 0)
+    assert suggestion.source in KNOWN
+    assert suggestion.wait_ms == 0
 
 
 SUM = "total = price_of(item) + shipping_to(country)\n"
