@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from pathlib import Path
 
@@ -16,6 +17,15 @@ REPORT = "ledger/report.py"
 BEGUN = "\n\ndef richest(journal: Journal) -> str:\n    return max(journal.accounts(), key="
 
 
+async def indexed(it: Editor) -> None:
+    """Wait for the index: what it brings changes the prompt."""
+    for _ in range(200):
+        index = (await it.command("ghostwright.status"))["index"]
+        if index["files"] and index["files"] == index["done"]:
+            return
+        await asyncio.sleep(0.05)
+
+
 @pytest.fixture
 def sample(tmp_path):
     return Path(shutil.copytree(SAMPLE, tmp_path / "ledger"))
@@ -27,8 +37,10 @@ def begin(it: Editor, root: Path) -> tuple[str, int, int]:
 
 
 async def test_a_suggestion_and_the_next_one_for_a_tail(starter_cache, sample):
-    async with editor(sample) as it:
+    # A fixed length: one by measured speed may change between two requests, and the prompt with it.
+    async with editor(sample, {"contextTokens": 768}) as it:
         uri, line, column = begin(it, sample)
+        await indexed(it)
         assert await it.suggest(uri, line, column, manual=True)
         first = await it.explain()
         it.type(uri, line, column, "lambd")

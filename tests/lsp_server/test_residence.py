@@ -69,7 +69,10 @@ def saved_text():
     """The text of all files of states, and of their records."""
     found = b""
     for path in (cache_dir() / residence.FOLDER).iterdir():
-        data = path.read_bytes()
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:  # written under another name, and renamed meanwhile
+            continue
         found += data
         if path.suffix == ".state":
             tokens = array("i")
