@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 # A cancel of a completion that still reads is seen between batches, so they are small. Measured on
 # two quiet cores, 0.5B, dense, against a bare server with batches of 512: 0.67 of its reading speed
-# with 16, 0.85 with 64. Warm-ups give way sooner, by their slices.
+# with 16, 0.85 and 0.98 (two runs) with 64. Warm-ups give way sooner, by their slices.
 # A mixture of experts reads nearly all experts for any batch above some 48 tokens.
 # A hybrid goes back to a checkpoint, and makes one a micro-batch before the end, where the next
 # prompt often parts: behind 1,900 tokens a key costs 65 in batches of 64, 153 in batches of 16.

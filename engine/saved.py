@@ -24,6 +24,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgpack
 
+from engine import atomic
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from engine.types import Slot
 
 RECORD_VERSION = 2
-RECORD_SUFFIX, STATE_SUFFIX, NEW_SUFFIX = ".record", ".state", ".new"
+RECORD_SUFFIX, STATE_SUFFIX = ".record", ".state"
 MAX_RECORD_BYTES = 64 << 20  # a million tokens are 4 MB, the paths of a huge repository as much
 # Another server may be between writing a state and writing its record, or be reading one that has
 # just been replaced.
@@ -236,7 +238,7 @@ class SavedStates:
     def _files(self) -> Iterator[tuple[Path, int, float]]:
         """Path, bytes and time of change of every file of ours."""
         for path in self._folder.iterdir():
-            if path.suffix not in {RECORD_SUFFIX, STATE_SUFFIX, NEW_SUFFIX}:
+            if path.suffix not in {RECORD_SUFFIX, STATE_SUFFIX, atomic.NEW_SUFFIX}:
                 continue
             try:
                 found = path.stat()
@@ -299,16 +301,7 @@ def _write_record(path: Path, record: _Record) -> None:
         *(record.paths, record.saved_at, record.note),
     ]
     body: bytes = msgpack.packb(fields, unicode_errors="surrogateescape")
-    beside = path.with_name(f"{path.stem}-{secrets.token_hex(8)}{NEW_SUFFIX}")
-    try:
-        with os.fdopen(
-            os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_FILE), "wb"
-        ) as f:
-            f.write(_sum(body) + body)
-        beside.replace(path)
-    except BaseException:
-        _remove(beside)
-        raise
+    atomic.write(path, _sum(body) + body)
 
 
 def _read_record(path: Path) -> _Record:

@@ -12,13 +12,12 @@ import json
 import logging
 import math
 import platform
-import secrets
 import threading
 from dataclasses import asdict, dataclass, fields, replace
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
-from engine import speed
+from engine import atomic, speed
 from engine.llama import BATCH_TOKENS, default_threads
 from engine.places import cache_dir
 from engine.saved import model_identity
@@ -129,13 +128,7 @@ def keep(model: Path, tuning: Tuning) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     record = {"version": RECORD_VERSION, "machine": _machine(), **asdict(tuning)}
     body = json.dumps(record).encode()
-    beside = path.with_name(f"{path.stem}-{secrets.token_hex(8)}.new")
-    try:
-        beside.write_bytes(_sum(body) + body)
-        beside.replace(path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
+    atomic.write(path, _sum(body) + body)
 
 
 def remember(model: Path, costs: Costs | None) -> None:

@@ -49,10 +49,10 @@ _TRY = re.compile(r"^([ \t]*)try:[ \t]*$", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class Gated:
-    """A suggestion up to the last line that fits."""
+    """A suggestion up to the last line that fits, maybe with lines that close it."""
 
     text: str
-    fired: bool = False  # whether anything was cut
+    fired: bool = False  # whether it is another text
     errors_before: int = 0  # of the buffer without a suggestion
     errors_after: int = 0  # with this text, its blocks closed; the same as before if not judged
 
@@ -155,11 +155,12 @@ def _finished(buffer: _Buffer, prefixes: list[str], text: str) -> Gated:
 
 def _closed(buffer: _Buffer, prefix: str) -> Iterator[str]:
     """The prefix with lines that close what it opens, as deep as the lines that opened it."""
+    if buffer.tree is None:
+        return  # what is open is not known well enough
+    prefix = prefix.rstrip()
     above = buffer.window.before[buffer.window.before.rfind("\n") + 1 :]
     code = read(prefix, buffer.language).text
     opened, _ = open_brackets(code)
-    if buffer.tree is None:
-        return
     if buffer.language in _END_WORDS and not opened and "\n" in prefix:
         yield f"{prefix}\n{_indent(above + prefix)}{_END_WORDS[buffer.language][0]}"
     last = prefix.rfind("\n") + 1

@@ -16,7 +16,6 @@ from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from indexer import languages
-from indexer.parse import count_errors
 
 if TYPE_CHECKING:
     import tree_sitter as ts
@@ -227,6 +226,8 @@ def parse(
     if grammar is None:
         return None
     import tree_sitter as ts  # noqa: PLC0415  as above
+
+    from indexer.parse import count_errors  # noqa: PLC0415  with it
 
     def rest(offset: int, _: ts.Point) -> bytes:
         return data[offset:]

@@ -146,12 +146,17 @@ def apply(
     return replace(document, version=version, lines=tuple(lines))
 
 
+def lf(text: str) -> str:
+    """Text with LF alone at the ends of its lines, as models and parsers are used to."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
 def behind(document: Document, start: Place, text: str) -> Place:
     """The place behind text that was put in at another, without counting through the document.
 
     Never outside of the document: a client's positions may have been.
     """
-    added = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    added = lf(text).split("\n")
     line = min(start.line + len(added) - 1, len(document.lines) - 1)
     index = len(added[-1]) + (start.index if len(added) == 1 else 0)
     return Place(line, min(index, len(document.lines[line])))

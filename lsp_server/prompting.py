@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from engine import prompt as prompts
 from engine.types import Slot
 from lsp_server.budget import budget
+from lsp_server.documents import lf
 from lsp_server.surroundings import Spot
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def reading(document: Document, place: Place, session: Session) -> Reading:
     suffix = document.suffix(place, max_lines=SUFFIX_LINES, max_chars=SUFFIX_CHARS)
     path = session.shown_path(document)
     return Reading(
-        prompts.Hole(path, _lf("".join(before)), _lf(suffix), place.line + 1),
+        prompts.Hole(path, lf("".join(before)), lf(suffix), place.line + 1),
         session.repository(document),
         tokens,
         _around(document, place, path, session),
@@ -124,7 +125,3 @@ def _window_start(document: Document, place: Place, window_chars: int) -> int:
         size += len(document.lines[start])
     step = 1 << max(0, ((place.line - start) // 2).bit_length() - 1)
     return -(-start // step) * step
-
-
-def _lf(text: str) -> str:
-    return text.replace("\r\n", "\n").replace("\r", "\n")

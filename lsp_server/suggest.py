@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 AUTO_DEADLINE_S = 30.0  # a late answer still serves a user who has stopped to think
 MANUAL_DEADLINE_S = 60.0
+LATE = "the model was not ready in time"
 RESTARTS = 3  # a decode that is proved wrong is replaced this often for one request
 
 
@@ -108,14 +109,14 @@ async def _suggest(ask: Ask, session: Session) -> Suggestion:
     wait_s = 0.0 if at_once else pace_s
     await session.scheduler.settle(wish, wait_s)
     raw, decode, source = await _text(ask, wanted, wish, gap, session)
-    whole = decode.outcome.done() or raw.endswith("\n")
-    text, rules = shape(raw, gap(), ask.settled, whole=whole)
+    done = decode.outcome.done()
+    text, rules = shape(raw, gap(), ask.settled, whole=done or raw.endswith("\n"))
     if session.documents.get(ask.document.uri) is not ask.document:
         raise NoText("stale")
     sure = confidence.score(tuple(decode.pieces), len(decode.typed(wish) or ""), text)
     suggestion = Suggestion(
         in_newlines_of(ask.document, text),
-        reason="" if text else "nothing worth showing",
+        reason="" if text else "nothing worth showing" if done else LATE,
         source=source,
         model=session.engine_info().model,
         rules=rules,
@@ -145,11 +146,11 @@ def _instant(ask: Ask, gap: Callable[[], Gap], session: Session) -> Suggestion |
         return None
     with contextlib.suppress(NoText):  # without a model nothing else is under way
         _, wish = needed(at, session)
-        session.scheduler.arrive(wish)
-        session.scheduler.keep(wish)
         written = session.scheduler.find(wish)
         if written is not None and written[1] == "cache":
             return None
+        session.scheduler.arrive(wish)
+        session.scheduler.keep(wish)
     return Suggestion(text, source="instant", rules=rules, answer_ms=_since(ask.arrived))
 
 
@@ -249,8 +250,6 @@ def _with_costs(suggestion: Suggestion, ask: Ask, decode: schedule.Decode) -> Su
     )
     if suggestion.source == "cache":
         return replace(suggestion, usage=Usage(usage.prompt_tokens, usage.prompt_tokens))
-    if not done and not suggestion.text:
-        suggestion = replace(suggestion, reason="the model was not ready in time")
     before_ms = max(0.0, (decode.created - ask.arrived) * 1000 - suggestion.wait_ms)
     prepare_ms = begun.prepare_ms if begun else 0.0
     return replace(suggestion, usage=usage, overhead_ms=round(before_ms + prepare_ms, 2))

@@ -114,6 +114,14 @@ def test_the_readme_names_every_command():
     assert [name for name in cli.COMMANDS if f"ghostwright {name}" not in README] == []
 
 
+def test_every_package_is_installed():
+    """An editable install has them all; a wheel only those that are named."""
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    named = re.findall(r'"([\w.]+)"', text.split("\npackages = [", 1)[1].split("]", 1)[0])
+    folders = {path.parent.relative_to(ROOT) for path in SOURCES}
+    assert sorted(named) == sorted(".".join(folder.parts) for folder in folders)
+
+
 def test_locks_pin_everything_with_hashes_and_name_no_host():
     for path in (ROOT / "requirements.lock", ROOT / "tests" / "requirements.lock"):
         text = path.read_text(encoding="utf-8")

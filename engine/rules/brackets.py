@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Brackets of a piece of code in any language, and how alike two lines are.
 
-In: text. Out: positions of brackets outside of strings and comments, which ones stay open, numbers
-of edits. Knows no grammar: where a quote or a comment sign is in doubt, a bracket too many counts
+In: text. Out: positions of brackets outside of strings and comments, which ones stay open, yes or
+no. Knows no grammar: where a quote or a comment sign is in doubt, a bracket too many counts
 as open, so that a later closing one is left alone.
 """
 
@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
+
+from engine.edits import edits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,28 +52,6 @@ def unpaired(text: str) -> tuple[list[str], list[str]]:
     """Closing brackets that nothing opens, and opening ones that nothing closes, in order."""
     stack: list[str] = []
     return [found for _, found in brackets(text) if not take(stack, found)], stack
-
-
-def edits(first: str, second: str) -> int:
-    """Levenshtein's distance, by Myers' bit vectors: one step for each character of `second`."""
-    if not first:
-        return len(second)
-    masks: dict[str, int] = {}
-    for index, character in enumerate(first):
-        masks[character] = masks.get(character, 0) | 1 << index
-    everything, last = (1 << len(first)) - 1, 1 << (len(first) - 1)
-    plus, minus, distance = everything, 0, len(first)
-    for character in second:
-        equal = masks.get(character, 0)
-        down = equal | minus
-        across = (((equal & plus) + plus) ^ plus) | equal
-        more = (minus | ~(across | plus)) & everything
-        less = plus & across
-        distance += bool(more & last) - bool(less & last)
-        more, less = more << 1 | 1, less << 1
-        plus = (less | ~(down | more)) & everything
-        minus = more & down & everything
-    return distance
 
 
 def alike(first: str, second: str, share: float) -> bool:

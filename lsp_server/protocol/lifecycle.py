@@ -3,7 +3,7 @@
 
 In: the id of the process that started us, and the folder for what must outlive us. Out: calls
 when that process is gone, exits that nothing can hold up, and a verdict on how to start after
-crashes. It knows no protocol, no engine and no settings beyond an opaque name for them.
+crashes. It knows no protocol, no model and no settings beyond an opaque name for them.
 """
 
 from __future__ import annotations
@@ -14,16 +14,17 @@ import json
 import logging
 import os
 import sys
-import tempfile
 import threading
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, NoReturn
 
 import psutil
 
+from engine import atomic
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 GRACE_S: Final = (
     1.5  # with the time to notice, below the 2 s within which an editor expects the end
@@ -121,7 +122,8 @@ class CrashRecord:
                     path.unlink(missing_ok=True)
         entry = {"settings": self._settings, "pid": os.getpid(), "born": _born(os.getpid())}
         with contextlib.suppress(OSError):
-            _replace_with(self._file, json.dumps(entry))
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            atomic.write(self._file, json.dumps(entry).encode())
 
     def end(self) -> None:
         """Call when the engine is closed or the process ends in order; more often does no harm."""
@@ -168,15 +170,3 @@ def _writer_is_alive(entry: dict[str, object]) -> bool:
         return False
     now_born = _born(pid)
     return now_born is not None and abs(now_born - born) < 1.0
-
-
-def _replace_with(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".new")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        Path(name).replace(path)
-    except OSError:
-        Path(name).unlink(missing_ok=True)
-        raise

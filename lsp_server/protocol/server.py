@@ -243,7 +243,8 @@ async def inline_completion(
     if answer is None:
         return types.InlineCompletionList(items=[])
     suggestion, ask = answer
-    number = ls.session.record.shown(suggestion, ask.document, ask.place, manual=manual)
+    at = ask.settled  # what is selected in the editor's list comes with the text, or not at all
+    number = ls.session.record.shown(suggestion, at.document, at.place, manual=manual)
     return convert.inline_items(suggestion, ask, number, ls.protocol.position_encoding)
 
 

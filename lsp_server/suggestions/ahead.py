@@ -59,7 +59,8 @@ class Ahead:
 
 
 def accepted(ask: Ask, text: str) -> Ask:
-    """The ask that follows when `text` has been accepted."""
-    at = ask.document.position(ask.place, "utf-32")
-    document = apply(ask.document, [Change(text, at, at)], ask.document.version, "utf-32")
-    return replace(ask, document=document, place=behind(document, ask.place, text), manual=False)
+    """The ask that follows when `text` has been accepted, with what was selected before it."""
+    at = ask.settled
+    where = at.document.position(at.place, "utf-32")
+    document = apply(at.document, [Change(text, where, where)], at.document.version, "utf-32")
+    return replace(at, document=document, place=behind(document, at.place, text), manual=False)

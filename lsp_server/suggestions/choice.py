@@ -65,10 +65,13 @@ async def _sampled(ask: Ask, seed: int, session: Session) -> str:
 
         return engine.complete(prompting.build(wanted, session, engine), sampling, cancel, hear)
 
-    job = session.running_worker().submit(Priority.COMPLETION, work)
+    # Behind what is asked for next: not every client cancels what it no longer wants.
+    job = session.running_worker().submit(Priority.AHEAD, work)
     try:
         completion = await asyncio.wrap_future(job.future)
     finally:
         job.cancel.set()
+    if completion.stopped_by == "cancelled":
+        raise NoText("it has given way")
     text, _ = shape(completion.text, gap(), ask, whole=True)
     return suggest.in_newlines_of(ask.document, text)

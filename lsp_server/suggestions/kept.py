@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import json
 import logging
-import secrets
 from typing import TYPE_CHECKING, Any
 
+from engine import atomic
 from engine.places import cache_dir
 
 if TYPE_CHECKING:
@@ -44,10 +44,4 @@ def read(path: Path) -> Any:
 def write(path: Path, value: Any) -> None:
     """Replace the file in one step. Raises OSError, and leaves the old one as it was."""
     path.parent.mkdir(mode=OWNER_ONLY, exist_ok=True)
-    beside = path.with_name(f"{path.stem}-{secrets.token_hex(8)}.new")
-    try:
-        beside.write_text(json.dumps(value, separators=(",", ":")), encoding="utf-8")
-        beside.replace(path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
+    atomic.write(path, json.dumps(value, separators=(",", ":")).encode())

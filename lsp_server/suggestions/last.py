@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from typing import TYPE_CHECKING, Any
 
 from lsp_server.suggestions import kept
@@ -29,6 +30,7 @@ class Last:
         self.record: dict[str, Any] = {}
         self._path = folder / FILE
         self._writing: asyncio.TimerHandle | None = None
+        self._lock = threading.Lock()
 
     def set(self, record: dict[str, Any]) -> None:
         """Keep a record in place of the one before."""
@@ -38,8 +40,12 @@ class Last:
 
     def forget(self) -> None:
         """Drop what was written: a file whose text may be in it is excluded now."""
-        self.record = {}
-        self._path.unlink(missing_ok=True)
+        with self._lock:
+            self.record = {}
+            try:
+                self._path.unlink(missing_ok=True)
+            except OSError as error:
+                _log.warning("the last answer's record is not removed: %s", error)
 
     def close(self) -> None:
         """Write what is not written yet."""
@@ -47,16 +53,17 @@ class Last:
             self._write()
 
     def _write_behind(self) -> None:
-        asyncio.get_running_loop().run_in_executor(None, self._write)
+        if self._writing is not None:  # else it was written at the end
+            asyncio.get_running_loop().run_in_executor(None, self._write)
 
     def _write(self) -> None:
-        self._writing, record = None, self.record
-        if not record:
-            return
-        try:
-            kept.write(self._path, record)
-        except OSError as error:
-            _log.warning("the last answer's record is not kept: %s", error)
+        with self._lock:  # what is forgotten meanwhile must not be written afterwards
+            self._writing = None
+            try:
+                if self.record:
+                    kept.write(self._path, self.record)
+            except OSError as error:
+                _log.warning("the last answer's record is not kept: %s", error)
 
 
 def read(folder: Path) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from lsp_server.schedule import NoText
-from lsp_server.suggestions import following, hunks
+from lsp_server.suggestions import hunks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from indexer.snapshot import Snapshot
     from lsp_server.documents import Change, Document, Place
     from lsp_server.session import Session
+    from lsp_server.suggestions import following
     from lsp_server.suggestions.hunks import Hunk
 
 DOCUMENTS_MAX = 16  # whose edits are remembered
@@ -128,6 +129,8 @@ class NextEdits:
 
     def answer(self, question: Question) -> Proposal | None:
         """The first edit that follows and still fits. Reads files; not for the event loop."""
+        from lsp_server.suggestions import following  # noqa: PLC0415  a parser: not at the start
+
         look = following.Look(self._session, question.snapshot, question.open)
         for found in following.follow(look, question.document, question.edits):
             proposal = self._best(look, question, found)

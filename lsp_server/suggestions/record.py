@@ -16,13 +16,14 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
+from lsp_server.documents import Place, behind
 from lsp_server.suggestions.distance import stands
 from lsp_server.suggestions.ledger import Key, Ledger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lsp_server.documents import Document, Place
+    from lsp_server.documents import Document
     from lsp_server.suggest import Suggestion
 
 Outcome = Literal["whole", "line", "word", "typed", "rejected", "ignored"]
@@ -250,10 +251,8 @@ class Record:
 def _goes_on(shown: _Shown, text: str, document: Document, place: Place) -> bool:
     """Whether `text` is what is left of a suggestion where this much of it stands already."""
     typed = shown.text[: shown.reached]
-    lines = typed.split("\n")
-    line = shown.line + len(lines) - 1
-    index = len(lines[-1]) + (shown.index if len(lines) == 1 else 0)
-    if document.uri != shown.uri or (place.line, place.index) != (line, index):
+    start = Place(shown.line, shown.index)
+    if document.uri != shown.uri or place != behind(document, start, typed):
         return False
     left = shown.text[shown.reached :]
     return left.startswith(text) or text.startswith(left)

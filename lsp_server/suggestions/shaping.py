@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From what the model wrote to what may be shown: the rules, the syntax, how sure the model was.
+"""From what the model wrote to what may be shown: the rules, then the syntax.
 
 In: an ask, raw text. Out: the `Gap` at the cursor, text, and the names of the rules that fired.
 It composes `engine.trim` with the tree-sitter view of the cursor, and knows no protocol.
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from engine.trim import Gap, trim
 from indexer.gate import gate
 from indexer.site import site
+from lsp_server.documents import lf
 
 if TYPE_CHECKING:
     from lsp_server.suggest import Ask
@@ -61,11 +62,7 @@ def _name(ask: Ask) -> str:
 def _around(ask: Ask) -> tuple[str, str]:
     place = ask.place
     before = ask.document.prefix(place, max_chars=SEEN_CHARS)
-    return _lf(before), _lf(ask.document.suffix(place, max_chars=SEEN_CHARS))
-
-
-def _lf(text: str) -> str:
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    return lf(before), lf(ask.document.suffix(place, max_chars=SEEN_CHARS))
 
 
 def _bare(lines: tuple[str, ...]) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ async def indexed(it: Editor) -> None:
         if index["files"] and index["files"] == index["done"]:
             return
         await asyncio.sleep(0.05)
+    pytest.fail("the index is not ready")
 
 
 @pytest.fixture

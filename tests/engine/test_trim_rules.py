@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 from fixture import marked
 
+from engine.edits import edits
 from engine.layout import layouts
-from engine.rules.brackets import edits
 from engine.rules.form import LONGEST_LINE_CHARS, MAX_LINES
 from engine.trim import GROUPS, RULES, Gap, enough, trim
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from checks import fake_session
@@ -11,7 +12,7 @@ from checks import fake_session
 from engine.worker import Priority
 from lsp_server.documents import Change, Place, behind
 from lsp_server.settings import Settings
-from lsp_server.suggest import Ask, suggest
+from lsp_server.suggest import Ask, Selected, suggest
 from lsp_server.suggestions.ahead import LOOK_S, Ahead, accepted
 
 FIRST, SECOND = ["a", " = ", "first"], [" + b", " + c"]
@@ -121,6 +122,8 @@ def test_what_follows_an_accept_is_asked_behind_it(text, line, index):
     document = session.documents.open("untitled:1", "python", 1, "a b")
     session.close()
     after = accepted(Ask(document, Place(0, 2)), text)
+    taken = Ask(document, Place(0, 1), selected=Selected("a ", Place(0, 0), Place(0, 2)))
+    assert accepted(taken, text) == replace(after, arrived=taken.arrived)
     assert after.place == Place(line, index)
     assert after.document.text == f"a {text}b"
     assert document.text == "a b"

@@ -61,6 +61,29 @@ def test_on_request_there_are_several_that_differ(answers, first, others):
     assert (found.text, found.others) == (first, others)
 
 
+def test_further_texts_give_way_to_what_is_asked_next():
+    """Not every client cancels what it no longer wants."""
+    texts = iter((["first"], [str(n) for n in range(200)], ["next"]))
+    session = fake_session(lambda _prompt: next(texts), token_s=0.02)
+
+    async def scene():
+        document = session.documents.open("untitled:1", "python", 1, "value = ")
+        ask = Ask(document, Place(0, 8), manual=True)
+        others = asyncio.ensure_future(
+            choice.with_others(ask, await suggest(ask, session), session)
+        )
+        await asyncio.sleep(0.1)
+        started = time.monotonic()
+        found = await suggest(ask, session)
+        return found, time.monotonic() - started, await others
+
+    found, waited_s, first = asyncio.run(scene())
+    session.close()
+    assert found.text == "next"
+    assert waited_s < 2  # the second text takes four
+    assert first.others == ()
+
+
 def test_the_user_does_not_wait_long_for_the_others(monkeypatch):
     monkeypatch.setattr(choice, "OTHERS_S", 0.05)
     started = time.monotonic()

@@ -18,9 +18,10 @@ from fixture import marked
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from engine.edits import edits
 from lsp_server.documents import Place, from_text
 from lsp_server.suggestions import ledger
-from lsp_server.suggestions.distance import fewest_edits, stands
+from lsp_server.suggestions.distance import stands
 from lsp_server.suggestions.ledger import Key, Ledger
 from lsp_server.suggestions.record import KEPT_S, MOST_WAITING, Record
 
@@ -304,7 +305,7 @@ def distance(pattern, text):
 
 @given(st.text("abc", max_size=12), st.text("abc", max_size=24))
 def test_edits_are_counted_as_by_the_plain_table(pattern, text):
-    assert fewest_edits(pattern, text) == distance(pattern, text)
+    assert edits(pattern, text, anywhere=True) == distance(pattern, text)
 
 
 @given(st.text("abcdefgh", min_size=20, max_size=60), st.text("xyz"), st.text("xyz"), st.data())

@@ -11,7 +11,7 @@ import pytest
 from checks import ask_at, check_suggest, fake_session
 from fixture import marked
 
-from engine.types import RequestRejected
+from engine.types import Piece, RequestRejected
 from lsp_server import schedule
 from lsp_server.documents import Change, Place
 from lsp_server.explain import record
@@ -355,7 +355,8 @@ def test_what_is_certain_does_not_wait_for_the_model_and_does_not_stop_it():
 
     async def scene():
         typist = Typist(session, REPEATED.replace("it$0", "$0"))
-        first = typist.ask()
+        by_hand = Ask(typist.document, typist.place, manual=True)  # asks the model in any case
+        first = asyncio.ensure_future(suggest(by_hand, session))
         await asyncio.sleep(0.02)
         typist.type("it")
         known = await typist.ask()
@@ -364,10 +365,26 @@ def test_what_is_certain_does_not_wait_for_the_model_and_does_not_stop_it():
         return await first, known, await typist.ask()
 
     first, known, last = play(session, scene)
-    assert first.source in {"instant", "model"}
+    assert first.reason == "superseded by a newer request"
     assert (known.text, known.source) == ("em) + shipping_to(country", "instant")
-    if first.source == "model":  # what it has written goes farther
-        assert (last.text, last.source) == ("m) + shipping_to(country)  # as above", "cache")
+    # What the model has written meanwhile goes farther.
+    assert (last.text, last.source) == ("m) + shipping_to(country)  # as above", "cache")
+
+
+@pytest.mark.parametrize(
+    ("unsure", "reason"), [(True, "the model was not sure enough"), (False, "")]
+)
+def test_who_asks_why_hears_the_reason_though_the_model_still_writes(unsure, reason):
+    pieces = [Piece("self.radius", -9.0 if unsure else -0.1), "\n", "# m", "ore", "\n"]
+    session = fake_session(pieces, token_s=0.1)
+
+    async def scene():
+        return await Typist(session, AREA).ask()
+
+    found = play(session, scene)
+    assert found.stopped_by == "running"
+    assert found.reason == reason
+    assert bool(found.text) is not unsure
 
 
 def test_every_figure_of_the_contract_is_reported():
