@@ -10,6 +10,7 @@ from lsprotocol import types
 
 from lsp_server.documents import Change, path_of
 from lsp_server.suggest import Selected
+from lsp_server.suggestions.record import further
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -78,12 +79,17 @@ def inline_items(
     begin, first, last = chosen or ("", ask.place, ask.place)
     ends = (ask.document.position(place, encoding) for place in (first, last))
     where = types.Range(*(types.Position(*end) for end in ends))
-    texts = (suggestion.text, *suggestion.others) if suggestion.text else ()
-    command = types.Command(title="Accepted", command=ACCEPTED, arguments=[number])
+    texts = {number: suggestion.text} if suggestion.text else {}
+    if texts:
+        texts |= {further(number, n): text for n, text in enumerate(suggestion.others)}
     return types.InlineCompletionList(
         items=[
-            types.InlineCompletionItem(insert_text=begin + text, range=where, command=command)
-            for text in texts
+            types.InlineCompletionItem(
+                insert_text=begin + text,
+                range=where,
+                command=types.Command(title="Accepted", command=ACCEPTED, arguments=[name]),
+            )
+            for name, text in texts.items()
         ]
     )
 

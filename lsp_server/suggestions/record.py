@@ -55,6 +55,7 @@ class _Shown:
     before: str  # of the line
     after: str  # from there on, AFTER_CHARS and the terminator
     learn: bool
+    others: tuple[str, ...] = ()  # further texts that may be taken in its place
     counted: bool = True  # as shown
     reached: int = 0  # characters of it that stand now
     accepted: int = 0  # characters of it that the last accept reached
@@ -135,6 +136,7 @@ class Record:
             before=document.lines[place.line][: place.index],
             after=_text_from(document, place.line, place.index, AFTER_CHARS),
             learn=not manual and suggestion.source != "instant",
+            others=suggestion.others,
             counted=not self._client_tells,
         )
         if opened.shown.counted:
@@ -157,7 +159,7 @@ class Record:
     def accepted(self, identifier: str, length: int | None = None) -> None:
         """The client says that it was accepted: `length` characters of it, or all.
 
-        An id that is not known is one whose text was seen to come: that is noted already.
+        That of a further text has its number behind a dot (`further`). An id that is not known is one whose text was seen to come: that is noted already.
         """
         shown = self._find(identifier)
         if shown is None or (length is not None and length <= 0):
@@ -183,6 +185,8 @@ class Record:
         if shown is None:
             return
         reached = _reached(shown, document)
+        if reached is None:
+            reached = _other(shown, document)
         if reached is None:
             self._resolve(opened)
             return
@@ -216,8 +220,12 @@ class Record:
         return opened
 
     def _find(self, identifier: str) -> _Shown | None:
+        number, _, other = identifier.partition(".")
         waiting = (opened.shown for opened in self._open.values())
-        return next((shown for shown in waiting if shown and shown.id == identifier), None)
+        found = next((shown for shown in waiting if shown and shown.id == number), None)
+        if found is not None and other.isdigit() and int(other) < len(found.others):
+            _choose(found, found.others[int(other)])
+        return found
 
     def _accept(self, shown: _Shown, end: int) -> None:
         shown.accepted, shown.accepted_at = end, self._clock()
@@ -246,6 +254,11 @@ class Record:
             accepted = opened.accepted.popleft()
             kept = _stands(accepted, opened.document)
             self._ledger.add(accepted.key, "kept" if kept else "lost")
+
+
+def further(identifier: str, number: int) -> str:
+    """The id of a suggestion's further text, from 0."""
+    return f"{identifier}.{number}"
 
 
 def _goes_on(shown: _Shown, text: str, document: Document, place: Place) -> bool:
@@ -278,6 +291,22 @@ def _reached(shown: _Shown, document: Document) -> int | None:
             if now[rest:] == shown.after if whole else now.startswith(shown.after, rest):
                 return end
     return None
+
+
+def _other(shown: _Shown, document: Document) -> int | None:
+    """The same for the further texts; the one that was taken is the suggestion from here on."""
+    before = shown.text
+    for text in shown.others:
+        shown.text = text
+        if (reached := _reached(shown, document)) is not None:
+            _choose(shown, text)
+            return reached
+    shown.text = before
+    return None
+
+
+def _choose(shown: _Shown, text: str) -> None:
+    shown.text, shown.others = text, ()
 
 
 def _text_from(document: Document, line: int, index: int, chars: int) -> str:

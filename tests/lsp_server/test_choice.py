@@ -127,6 +127,7 @@ def test_every_text_is_an_item_of_its_own():
     found = Suggestion("one", others=("two", "three"))
     items = convert.inline_items(found, Ask(document, Place(0, 4)), "1", "utf-16").items
     assert [item.insert_text for item in items] == ["one", "two", "three"]
+    assert [item.command.arguments for item in items] == [["1"], ["1.0"], ["1.1"]]
     assert {item.range.start.character for item in items} == {5}
     assert not convert.inline_items(Suggestion(""), Ask(document, Place(0, 4)), "1", "utf-16").items
 

@@ -47,8 +47,8 @@ class Editor:
     def document(self):
         return from_text(self.uri, self.text, language_id="python")
 
-    def show(self, text, *, source="model", manual=False):
-        suggestion = SimpleNamespace(text=text, model="small", source=source)
+    def show(self, text, *others, source="model", manual=False):
+        suggestion = SimpleNamespace(text=text, others=others, model="small", source=source)
         before = self.text[: self.offset]
         place = Place(before.count("\n"), len(before) - before.rfind("\n") - 1)
         return self.record.shown(suggestion, self.document, place, manual=manual)
@@ -223,6 +223,37 @@ def test_where_a_client_tells_what_it_shows_only_that_counts(editor):
     e.show("abc")
     e.put("abc")  # it cannot be accepted unseen
     assert e.counts == {"shown": 2, "rejected": 1, "whole": 1}
+
+
+@pytest.mark.parametrize(
+    ("steps", "outcome"),
+    [
+        pytest.param(["+a + 2"], "whole", id="the second"),
+        pytest.param(["+bb"], "whole", id="the third"),
+        pytest.param(["a", "+ + 2"], "whole", id="the second, begun by hand"),
+        pytest.param(["bb"], "typed", id="the third, by hand"),
+        pytest.param(["c"], "rejected", id="none of them"),
+    ],
+)
+def test_a_further_text_that_was_taken_was_accepted(editor, steps, outcome):
+    """Three texts were offered: to take the second is no rejection of the first."""
+    e = editor(LINE)
+    e.show("a + 1", "a + 2", "bb", manual=True)
+    for step in steps:
+        e.put(step.removeprefix("+")) if step.startswith("+") else e.type(step)
+    assert {what: n for what, n in e.counts.items() if what != "shown"} == {outcome: 1}
+
+
+def test_a_client_names_the_further_text_that_it_took(editor):
+    """The command may come before the edit: what is looked for later is what was taken."""
+    e = editor(LINE)
+    identifier = e.show("a + 1", "total(a)", manual=True)
+    e.record.accepted(f"{identifier}.0")
+    e.put("total(a)")
+    e.wait(KEPT_S + 1)
+    assert (e.counts["whole"], e.counts["kept"]) == (1, 1)
+    for odd in ("1.7", "1.", "1.x", ".", "1.0.0"):
+        e.record.accepted(odd)  # names nothing, and breaks nothing
 
 
 def test_ids_of_others_and_empty_texts_change_nothing(editor):
