@@ -159,7 +159,8 @@ class Record:
     def accepted(self, identifier: str, length: int | None = None) -> None:
         """The client says that it was accepted: `length` characters of it, or all.
 
-        That of a further text has its number behind a dot (`further`). An id that is not known is one whose text was seen to come: that is noted already.
+        A further text has an id of its own (`further`). An id that is not known is one whose text
+        was seen to come: that is noted already.
         """
         shown = self._find(identifier)
         if shown is None or (length is not None and length <= 0):

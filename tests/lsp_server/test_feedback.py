@@ -24,7 +24,7 @@ class Told:
         self.folder, self.book = folder, ledger.Ledger(folder)
         self.session = SimpleNamespace(record=Record(self.book))
         document = from_text("file:///a.py", "a = \n", language_id="python")
-        suggestion = SimpleNamespace(text=TEXT, model="m", source="model")
+        suggestion = SimpleNamespace(others=(), text=TEXT, model="m", source="model")
         self.id = self.session.record.shown(suggestion, document, Place(0, 4))
         self.document = document
 
