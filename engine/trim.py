@@ -31,7 +31,7 @@ from engine.rules.form import (
     whole_line,
 )
 from engine.rules.gap import Gap
-from engine.rules.indent import healed, odd_indent, own_unit
+from engine.rules.indent import odd_indent, own_unit
 from engine.rules.repetition import repeated_blocks, repeated_lines, repetition, rewrites_above
 from engine.rules.scope import balanced, blank_gap, dangling, scope, unopened
 from engine.rules.suffix import line_below, rest_of_line, suffix_start
@@ -62,13 +62,13 @@ GROUPS: Mapping[str, tuple[Rule, ...]] = {
         trailing_space,
         too_short,
     ),
-    "indent": (healed, odd_indent, own_unit),
+    "indent": (odd_indent, own_unit),
     "repetition": (repeated_lines, repeated_blocks, repetition, rewrites_above),
     "suffix": (suffix_start, rest_of_line, line_below),
     "scope": (scope, balanced, unopened, blank_gap, dangling),
 }
 # Once, since they take off something that may come a second time and be meant then.
-FIRST_RULES: tuple[Rule, ...] = (newlines, invisible, preamble, special_tokens, healed)
+FIRST_RULES: tuple[Rule, ...] = (newlines, invisible, preamble, special_tokens)
 RULES: tuple[Rule, ...] = (
     preamble,
     fences,
@@ -114,10 +114,8 @@ def enough(raw: str, gap: Gap) -> bool:
     if raw.strip() and BEGINNING.fullmatch(raw):
         return False
     text = preamble(newlines(raw, gap), gap)
-    refused = text.strip() and not healed(text, gap)
-    if refused or any(rule(text, gap) != text for rule in AT_ONCE):
+    if any(rule(text, gap) != text for rule in AT_ONCE):
         return True
-    text = healed(text, gap)
     if gap.one_line and _lines_stand(text, gap):
         return True
     complete, _, last = text.rpartition("\n")

@@ -21,6 +21,7 @@ from lsp_server.budget import suggestion_tokens
 from lsp_server.documents import Change, apply, behind
 from lsp_server.schedule import Diverged, NoText, Outcome
 from lsp_server.suggestions import confidence
+from lsp_server.suggestions.healing import healed
 from lsp_server.suggestions.instant import Spot
 from lsp_server.suggestions.shaping import gap_of, shape
 
@@ -88,6 +89,14 @@ class Suggestion:
     answer_ms: float = 0.0  # from the request to this answer
 
 
+class Start(NamedTuple):
+    """Where a decode begins: what the model reads, its name for the scheduler, what is wanted."""
+
+    wanted: Reading
+    wish: schedule.Place
+    gap: Callable[[], Gap]
+
+
 async def suggest(ask: Ask, session: Session) -> Suggestion:
     """Answer one request. It may end without text, with the reason why, but not with an error."""
     try:
@@ -108,7 +117,7 @@ async def _suggest(ask: Ask, session: Session) -> Suggestion:
     at_once = ask.manual or session.scheduler.find(wish) is not None
     wait_s = 0.0 if at_once else pace_s
     await session.scheduler.settle(wish, wait_s)
-    raw, decode, source = await _text(ask, wanted, wish, gap, session)
+    raw, decode, source = await _text(ask, Start(wanted, wish, gap), session)
     done = decode.outcome.done()
     text, rules = shape(raw, gap(), ask.settled, whole=done or raw.endswith("\n"))
     if session.documents.get(ask.document.uri) is not ask.document:
@@ -164,22 +173,24 @@ def _if_sure(suggestion: Suggestion, ask: Ask, session: Session) -> Suggestion:
     return replace(suggestion, text="", reason="the model was not sure enough")
 
 
-async def _text(
-    ask: Ask, wanted: Reading, wish: schedule.Place, gap: Callable[[], Gap], session: Session
-) -> tuple[str, schedule.Decode, str]:
+async def _text(ask: Ask, here: Start, session: Session) -> tuple[str, schedule.Decode, str]:
     """Raw text from a decode that fits, else from a new one, and where it came from."""
     deadline_s = MANUAL_DEADLINE_S if ask.manual else AUTO_DEADLINE_S
     look = not ask.manual
+    wish, start = here.wish, here
+    if session.layout.is_chat:
+        start = _start_at(healed(ask.settled), session)
 
     def worth(raw: str) -> bool:
-        return bool(raw) and bool(trim(raw, gap())[0])
+        return bool(raw) and bool(trim(raw, here.gap())[0])
 
     for _ in range(RESTARTS):
         found = session.scheduler.find(wish) if look else None
-        decode, source = found or (_start(wanted, wish, gap, session), "model")
+        decode, source = found or (_decode(start, session), "model")
         try:
             raw = await session.scheduler.follow(decode, wish, deadline_s, worth)
         except Diverged:
+            start = here
             continue
         if found is None or worth(raw):
             return raw, decode, source
@@ -193,9 +204,9 @@ def begin(ask: Ask, session: Session) -> None:
     Raises NoText where there may be none.
     """
     session.check(ask.document, manual=ask.manual)
-    wanted, wish = needed(ask, session)
-    if session.scheduler.find(wish) is None and not session.scheduler.busy:
-        _start(wanted, wish, gap_at(ask, session), session, Priority.AHEAD)
+    start = _start_at(ask, session)
+    if session.scheduler.find(start.wish) is None and not session.scheduler.busy:
+        _decode(start, session, Priority.AHEAD)
 
 
 def gap_at(ask: Ask, session: Session) -> Callable[[], Gap]:
@@ -213,25 +224,27 @@ def needed(ask: Ask, session: Session) -> tuple[Reading, schedule.Place]:
     return wanted, wish
 
 
-def _start(
-    wanted: Reading,
-    wish: schedule.Place,
-    gap: Callable[[], Gap],
-    session: Session,
-    priority: Priority = Priority.COMPLETION,
+def _start_at(ask: Ask, session: Session) -> Start:
+    """Where a decode for an ask begins. Raises NoText while there is no model."""
+    return Start(*needed(ask, session), gap_at(ask, session))
+
+
+def _decode(
+    start: Start, session: Session, priority: Priority = Priority.COMPLETION
 ) -> schedule.Decode:
     """Have the engine's thread lay out the prompt and write."""
     sampling = Sampling(max_tokens=suggestion_tokens(session.engine_info(), session.settings))
 
     def work(engine: Engine, cancel: threading.Event, decode: schedule.Decode) -> Outcome:
         started = time.perf_counter()
-        prompt = prompting.build(wanted, session, engine)
+        prompt = prompting.build(start.wanted, session, engine)
         if priority is Priority.AHEAD and engine.warm(prompt, cancel).cut_short:
             return Outcome(prompt, Completion("", "cancelled"))
         decode.begin(prompt, engine, started)
         return Outcome(prompt, engine.complete(prompt, sampling, cancel, decode.hear))
 
-    return session.scheduler.start(wish, gap, session.running_worker(), work, priority)
+    worker = session.running_worker()
+    return session.scheduler.start(start.wish, start.gap, worker, work, priority)
 
 
 def in_newlines_of(document: Document, text: str) -> str:

@@ -33,7 +33,6 @@ class Gap:
     below_lines: tuple[str, ...] = ()  # some lines below, the same
     lines: Literal["one", "many", "auto"] = "auto"  # by the syntax; auto: by looking at the line
     unit: str = ""  # one level of the file's indentation; "" for unknown
-    given_back: str = ""  # white space before the cursor that the prompt was cut by
     code: bool = True  # not inside of a string or a comment: brackets count
     accepted: str = ""  # the text accepted last, if it ends at the cursor
     document: tuple[str, ...] = ()  # all lines: what stands in the file may be written again

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rules of white space: what the prompt was cut by, and the file's own unit of indentation.
+"""Rules of white space: the file's own unit of indentation.
 
 In: text and its `Gap`. Out: the text with other white space. No line is cut here.
 """
@@ -20,22 +20,6 @@ if TYPE_CHECKING:
 WIDEST_STEP = 8  # columns; more is alignment
 # Heads of blocks. What stands behind an open parenthesis may be indented by more than a level.
 BLOCK = re.compile(r"(?:[{:]|\b(?:do|then|begin))\s*\Z")
-
-
-def healed(text: str, gap: Gap) -> str:
-    """Take off the white space that stands before the cursor and that the prompt was cut by.
-
-    Nothing, where the text goes on with the word or leaves the block: the user has a space there.
-    """
-    given = gap.given_back
-    if not given or text.startswith("\n"):
-        return text
-    if text.startswith(given):
-        return text[len(given) :]
-    if not gap.before.strip():
-        return _reindented(text, given, gap)
-    glued = _is_word(gap.before.rstrip()[-1:]) and _is_word(text[:1])
-    return "" if glued else text
 
 
 def odd_indent(text: str, gap: Gap) -> str:
@@ -95,16 +79,3 @@ def _to_spaces(lines: Sequence[str], unit: str) -> list[str]:
         " " * max(0, base + (depth(line) - base) // step * len(unit)) + line.lstrip()
         for line in spaced
     ]
-
-
-def _reindented(text: str, given: str, gap: Gap) -> str:
-    """The first line, begun with another white space than its own line has."""
-    own = leading(text)
-    more = depth(own) - depth(given)
-    if own and more <= -depth(gap.unit or given):
-        return ""
-    return " " * max(0, more) + text[len(own) :]
-
-
-def _is_word(character: str) -> bool:
-    return character.isalnum() or character == "_"

@@ -23,7 +23,7 @@ GAP = Gap(
     unit="    ",
     document=DOCUMENT,
 )
-MID_LINE = Gap("x = call(", ", timeout=other)", "x = 1", "y = 2", unit="\t", given_back=" ")
+MID_LINE = Gap("x = call(", ", timeout=other)", "x = 1", "y = 2", unit="\t")
 GARBAGE = {
     "10 MB without a newline": "x" * MANY,
     "10 MB of newlines": "\n" * MANY,

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -68,7 +67,6 @@ def gaps(draw):
         below_lines=tuple(below),
         lines=draw(st.sampled_from(("auto", "one", "many"))),
         unit=draw(st.sampled_from(("", "\t", "  ", "    "))),
-        given_back=draw(st.sampled_from(("", " ", "    ", "\t"))),
         code=draw(st.booleans()),
     )
 
@@ -89,9 +87,9 @@ def test_S7_nothing_unseen_and_no_special_token_is_ever_shown(raw, gap):
 @given(RAW, gaps())
 @settings(max_examples=120)
 def test_what_is_shown_is_settled(raw, gap):
-    """Trimmed again, it stays; white space given back is given back once."""
+    """Trimmed again, it stays."""
     shown, _ = trim(raw, gap)
-    assert trim(shown, replace(gap, given_back=""))[0] == shown
+    assert trim(shown, gap)[0] == shown
 
 
 @given(RAW, gaps())
