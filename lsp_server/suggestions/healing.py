@@ -5,9 +5,11 @@ In: an ask. Out: the same ask some characters earlier, as if they were typed aft
 scheduler knows how to go on with a decode when what it writes is what was typed. Knows no model.
 
 A model writes `return value` as two tokens, the second with its blank. After `return ` it has to
-go on from a place that it never saw in its training. Where a hole is filled between special tokens
-this does not matter: the text before it ended anywhere in training, too. It does where the middle
-is asked for in a turn whose answer is begun for the model.
+go on from a place that it never saw in its training. Where the middle is asked for in a turn whose
+answer is begun for the model this matters: on 50 holes (0.5B, first line, with two characters of a
+word typed or behind a blank) similarity rises from .39 to .48 and from .58 to .62. Between the
+special tokens of a hole, where text ended anywhere in training, from .54 to .57 and .55 to .57:
+not worth the second decode that 19 of 30 words need, because the model begins with another.
 """
 
 from __future__ import annotations
