@@ -38,6 +38,8 @@ COMMANDS = {
     "index": "read a repository into its index and say what is in it",
     "symbols": "definitions by name: exact, by prefix, by letters",
     "references": "where a name is used",
+    "refactor": "change code by an action, checked before it is shown",
+    "ask": "a question about the repository, answered with checked citations",
     "trace": "a commit's change, or a function, as keystrokes",
     "replay": "type a trace into the real server and report what it did",
     "explain": "why the last suggestion was what it was, or why there was none",

@@ -18,22 +18,34 @@ from engine.load import NO_LIMIT, SAFE_CONTEXT_TOKENS
 from engine.places import cache_dir
 from indexer import site
 from lsp_server import explain, log, settings, suggest
+from lsp_server.actions import listing
 from lsp_server.documents import path_of
-from lsp_server.protocol import convert, feedback, lifecycle, progress, requests, status
+from lsp_server.protocol import (
+    actions,
+    asking,
+    convert,
+    feedback,
+    lifecycle,
+    progress,
+    requests,
+    status,
+)
 from lsp_server.protocol import edits as next_edits
+from lsp_server.protocol.findings import Findings
 from lsp_server.protocol.transport import Server
 from lsp_server.session import Session
 from lsp_server.suggestions import choice
 from lsp_server.suggestions.ahead import Ahead
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from engine.types import Engine
-
+    from lsp_server.documents import Change, Document
 
 SYMBOLS_LIMIT = 200
+WARM_AFTER_S = 3.0  # what actions need is read behind the first keystrokes, not before them
 CRASHED_OFTEN = (
     "the engine took the server down three times in three minutes and is left alone; choose "
     "another model or setting, or wait: ghostwright doctor"
@@ -45,6 +57,7 @@ class GhostwrightServer(Server):
 
     session: Session
     ahead: Ahead
+    listing: listing.Listing
 
     def __init__(
         self, load: Callable[[], Engine] | None = None, *, log_file: Path | None = None
@@ -57,6 +70,9 @@ class GhostwrightServer(Server):
         self.status_line = status.StatusLine(self)
         self.user_options, self.problems = settings.read_user_file()
         self.client_options: Any = None  # what it said at the start
+        self.client_commands: frozenset[str] = frozenset()  # that we may name in an action
+        self.findings = Findings(self)
+        self.finding: asyncio.Future[Any] | None = None  # of a next edit, for a list of actions
         self.protocol.undecodable = self._undecodable
         for method, handler in FEATURES.items():
             self.feature(method, OPTIONS.get(method))(handler)
@@ -65,7 +81,8 @@ class GhostwrightServer(Server):
 
     def open_session(self, params: types.InitializeParams) -> None:
         """Begin with the client's settings and folders."""
-        self.client_options = params.initialization_options
+        options = params.initialization_options
+        self.client_commands, self.client_options = actions.client_commands(options)
         resolved, problems = settings.resolve(self.user_options, self.client_options)
         self.problems += problems
         log.set_level(cast("log.Level", resolved.logLevel))
@@ -77,6 +94,7 @@ class GhostwrightServer(Server):
             on_warning=self.status_line.warn,
         )
         self.ahead = Ahead(self.session)
+        self.listing = listing.Listing(self.session)
         self.session.indexing.wake()
 
     def status_object(self) -> dict[str, object]:
@@ -95,6 +113,15 @@ class GhostwrightServer(Server):
         for problem in problems:
             self.status_line.warn(problem)
         self.session.reload(resolved)
+
+    def follow(
+        self, before: Document | None, document: Document, changes: Sequence[Change]
+    ) -> None:
+        """Tell everybody whom it concerns that a document has changed."""
+        self.session.edited(before, document, changes)
+        self.session.indexing.edited(document)
+        self.session.warming.edited(document, changes, self.protocol.position_encoding)
+        self.findings.edited(before, document, changes)
 
     def open_index(self) -> None:
         """Index the workspace in the background, with progress where the client shows it."""
@@ -169,6 +196,8 @@ async def initialized(ls: GhostwrightServer, _: types.InitializedParams) -> None
     await asyncio.get_running_loop().run_in_executor(None, ls.session.prepare)
     # Together: a client that never answers does not keep the model from loading.
     await asyncio.gather(requests.register(ls), ls.load_model())
+    await asyncio.sleep(WARM_AFTER_S)
+    await asyncio.get_running_loop().run_in_executor(None, listing.warm)
 
 
 async def shutdown(ls: GhostwrightServer, _: None) -> None:
@@ -197,9 +226,7 @@ async def did_change(ls: GhostwrightServer, params: types.DidChangeTextDocumentP
     before = ls.session.documents.get(target.uri)
     changed, problem = ls.session.documents.change(target.uri, target.version, edits, encoding)
     if changed is not None:
-        ls.session.edited(before, changed, edits)
-        ls.session.indexing.edited(changed)
-        ls.session.warming.edited(changed, edits, encoding)
+        ls.follow(before, changed, edits)
     if problem:
         ls.status_line.warn(problem)
 
@@ -211,6 +238,7 @@ async def did_close(ls: GhostwrightServer, params: types.DidCloseTextDocumentPar
         ls.session.indexing.closed(document)
         ls.session.record.closed(document.uri)
         ls.session.next_edits.closed(document.uri)
+        ls.findings.closed(document.uri)
     ls.session.documents.close(params.text_document.uri)
 
 
@@ -308,17 +336,22 @@ FEATURES: dict[str, Callable[..., Any]] = {
     types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS: did_change_folders,
     types.WORKSPACE_DID_CHANGE_WATCHED_FILES: did_change_watched_files,
     types.WORKSPACE_SYMBOL: workspace_symbol,
-    types.TEXT_DOCUMENT_CODE_ACTION: next_edits.code_action,
+    types.TEXT_DOCUMENT_CODE_ACTION: actions.code_action,
+    types.CODE_ACTION_RESOLVE: actions.resolve,
     next_edits.INLINE_EDIT: next_edits.inline_edit,
     feedback.DID_SHOW: feedback.did_show,
     feedback.DID_PARTIALLY_ACCEPT: feedback.did_partially_accept,
 }
 OPTIONS: dict[str, Any] = {
     types.TEXT_DOCUMENT_INLINE_COMPLETION: types.InlineCompletionOptions(),
-    types.TEXT_DOCUMENT_CODE_ACTION: types.CodeActionOptions(code_action_kinds=[next_edits.KIND]),
+    types.TEXT_DOCUMENT_CODE_ACTION: types.CodeActionOptions(
+        code_action_kinds=list(actions.KINDS), resolve_provider=True
+    ),
 }
 COMMANDS: dict[str, Callable[..., Any]] = {
     convert.ACCEPTED: feedback.accepted,
+    actions.REFACTOR: actions.refactor,
+    asking.ASK: asking.ask,
     "ghostwright.explain": explain_last,
     "ghostwright.status": report_status,
     "ghostwright.pause": pause,

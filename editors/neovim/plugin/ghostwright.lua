@@ -16,11 +16,14 @@ vim.api.nvim_create_autocmd("ColorScheme", {
 })
 
 vim.api.nvim_create_user_command("Ghostwright", function(call)
-  require("ghostwright.commands").run(call.args)
+  local lines = call.range > 0 and { first = call.line1, last = call.line2 } or nil
+  require("ghostwright.commands").run(call.args, lines)
 end, {
-  nargs = 1,
-  desc = "Ghostwright: pause, status, explain, log, start, stop",
-  complete = function(lead)
-    return require("ghostwright.commands").complete(lead)
+  nargs = "+",
+  range = true,
+  desc = "Ghostwright: refactor, instruct, ask, pause, status, explain, log, start, stop",
+  complete = function(lead, line)
+    local is_first = line:match("Ghostwright%s+%S*$") ~= nil
+    return is_first and require("ghostwright.commands").complete(lead) or {}
   end,
 })

@@ -8,6 +8,7 @@ local status = require("ghostwright.status")
 local M = {}
 
 local NAME = "ghostwright"
+local INSTRUCT = "ghostwright.instruct"
 local group = vim.api.nvim_create_augroup("ghostwright.client", { clear = true })
 M.ENCODING = "utf-8" -- the buffer's own bytes: nothing has to be converted
 
@@ -99,7 +100,13 @@ local function client_config(buf)
     name = NAME,
     cmd = start_quietly,
     root_dir = root_of(buf),
-    init_options = config.current.settings,
+    -- The server may name this command of ours in an action; it is no setting.
+    init_options = vim.tbl_extend("force", config.current.settings, { clientCommands = { INSTRUCT } }),
+    commands = {
+      [INSTRUCT] = function(command, context)
+        require("ghostwright.actions").on_instruct(command, context)
+      end,
+    },
     capabilities = capabilities,
     offset_encoding = M.ENCODING,
     on_attach = function(client, attached)
@@ -108,6 +115,9 @@ local function client_config(buf)
     handlers = {
       ["ghostwright/status"] = function(_, result)
         status.set(result)
+      end,
+      ["ghostwright/answer"] = function(_, result)
+        require("ghostwright.actions").on_answer(result)
       end,
       ["window/showMessage"] = function(_, result)
         -- 1 error, 2 warning, 3 and above information
@@ -166,14 +176,19 @@ end
 ---@param method string
 ---@param params table
 ---@param answered fun(result: any)
+---@param failed? fun(message: string)  without it a failure is answered with nil
 ---@return fun()? cancel  nil when nobody was asked
-function M.request(buf, method, params, answered)
+function M.request(buf, method, params, answered, failed)
   local client = M.get(buf)
   if not client or not client.initialized then
     return nil
   end
-  local sent, id = call(client, "request", method, params, function(_, result)
-    answered(result ~= vim.NIL and result or nil)
+  local sent, id = call(client, "request", method, params, function(problem, result)
+    if problem and failed then
+      failed(problem.message)
+    else
+      answered(result ~= vim.NIL and result or nil)
+    end
   end, buf)
   if not sent then
     return nil
@@ -187,11 +202,11 @@ end
 ---@param command string
 ---@param arguments? any[]
 ---@param answered? fun(result: any)
----@return boolean  whether there was a server to ask
-function M.execute(buf, command, arguments, answered)
+---@param failed? fun(message: string)
+---@return fun()? cancel  nil where there was no server to ask
+function M.execute(buf, command, arguments, answered, failed)
   local params = { command = command, arguments = arguments }
-  local cancel = M.request(buf, "workspace/executeCommand", params, answered or function() end)
-  return cancel ~= nil
+  return M.request(buf, "workspace/executeCommand", params, answered or function() end, failed)
 end
 
 function M.start()

@@ -33,8 +33,18 @@ local function open_log(status)
   vim.cmd.normal({ args = { "G" }, bang = true })
 end
 
----@type table<string, fun()>
+---@param name "refactor"|"instruct"|"ask"
+local function action(name)
+  return function(rest, lines)
+    require("ghostwright.actions")[name](rest, lines)
+  end
+end
+
+---@type table<string, fun(rest: string, lines?: ghostwright.Lines)>
 M.words = {
+  refactor = action("refactor"),
+  instruct = action("instruct"),
+  ask = action("ask"),
   pause = function()
     ask("ghostwright.pause", say_state)
   end,
@@ -49,18 +59,24 @@ M.words = {
       open_log({})
     end
   end,
-  start = client.start,
-  stop = client.stop,
+  start = function()
+    client.start()
+  end,
+  stop = function()
+    client.stop()
+  end,
 }
 
----@param word string
-function M.run(word)
-  local action = M.words[word]
-  if not action then
+---@param text string  a word, and what it may need
+---@param lines? ghostwright.Lines
+function M.run(text, lines)
+  local word, rest = text:match("^(%S+)%s*(.*)$")
+  local run = M.words[word]
+  if not run then
     say.say(("Ghostwright: no command %s, but %s"):format(word, table.concat(M.complete(""), ", ")), vim.log.levels.ERROR)
     return
   end
-  action()
+  run(rest, lines)
 end
 
 ---@param lead string
