@@ -160,7 +160,7 @@ def _has_type(item: bytes) -> bool:
 
 
 def _added(it: Wish, match: re.Match[str]) -> Wish | None:
-    text = match["text"].strip().strip("`'\"").encode()
+    text = _unquoted(match["text"].strip()).encode()
     code = masks.code_of(it.language, text)
     found = parameters(it.language, code)
     if not found or len(found) != 1 or not masks.is_word(it.language, found[0].name):
@@ -182,6 +182,12 @@ def _added(it: Wish, match: re.Match[str]) -> Wish | None:
         items.insert(at, b"*")
     passes = {**it.passes, name: passed} if passed is not None else it.passes
     return replace(it, items=tuple(items), passes=passes)
+
+
+def _unquoted(text: str) -> str:
+    """A parameter without the quotes around all of it; a default value keeps its own."""
+    quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "`'\""
+    return text[1:-1] if quoted else text
 
 
 def _place(it: Wish, match: re.Match[str], *, optional: bool, keyword: bool) -> int:

@@ -331,6 +331,20 @@ SIGNATURES = [
         answers=("I cannot.", "No.", "import os; os.system('rm')"),
     ),
     Row(
+        "python: a default value keeps its quotes",
+        "add parameter suffix='...'",
+        """
+        //- a.py
+        def $0f(a):
+            return a
+        """,
+        """
+        //- a.py
+        def f(a, suffix='...'):
+            return a
+        """,
+    ),
+    Row(
         "python: a new name that the body uses already",
         "add parameter limit=3",
         """
