@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 export OMP_WAIT_POLICY := passive
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test test-slow test-editors bench bench-index bench-context bench-engine check lock clean
+.PHONY: demo test test-slow test-editors bench bench-index bench-context bench-engine bench-actions check lock clean
 
 demo: $(VENV)/run.stamp
 	@$(BIN)/python -m tests.demo
@@ -40,6 +40,14 @@ bench-engine: $(VENV)/dev.stamp
 	@$(BIN)/python -m tests.bench.engine.bench_bare
 	@$(BIN)/python -m tests.bench.engine.bench_draft
 	@$(BIN)/python -m tests.bench.replay.bench_replay
+
+# Actions on real projects, their own tests afterwards; then with a real model (hours, resumable).
+bench-actions: $(VENV)/dev.stamp
+	@$(BIN)/python -m tests.bench.actions.bench_list
+	@$(BIN)/python -m tests.bench.actions.bench_extract
+	@$(BIN)/python -m tests.bench.actions.bench_signature
+	@$(BIN)/python -m tests.bench.actions.bench_ask --model qwen2.5-coder-1.5b
+	@$(BIN)/python -m tests.bench.actions.bench_rewrites --model qwen2.5-coder-1.5b
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
