@@ -80,11 +80,6 @@ def build(
     return Prompt((*opening, *ids), ())
 
 
-def cost(text: str, tokens: Tokens) -> int:
-    """How many tokens a text takes in a turn."""
-    return tokens.count(text)
-
-
 def manner(model: str) -> Manner:
     """How its makers advise to talk to a model; greedy where the catalogue does not know it."""
     try:
