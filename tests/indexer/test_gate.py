@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from indexer.gate import MAX_CHARS, MAX_LINES, gate
 from indexer.languages import detect
 from indexer.parse import extract
+from indexer.window import cut, tree_of
 
 CUT = "$|"
 SAMPLES = Path(__file__).parent / "samples"
@@ -195,3 +196,13 @@ def test_E2_random_bytes_end_in_time():
     for path in PATHS:
         found = gate(path, noise, noise, noise[:4000])
         assert noise.startswith(found.text)
+
+
+def test_errors_that_only_the_window_has_hide_none_of_the_suggestion():
+    """Around the cursor a string is cut in two; the file itself is without errors."""
+    before, after = "package p\n\nfunc f() {\n\tset(", ")\n\tx := `" + "line\n" * 400 + "`\n}\n"
+    near = cut("go", before, after)
+    assert tree_of("go", near.data)[1] > 0
+    assert tree_of("go", (before + after).encode())[1] == 0
+    assert gate("a.go", before, after, "g(").text == ""
+    assert gate("a.go", before, after, "g(1)").text == "g(1)"
