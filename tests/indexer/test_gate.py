@@ -200,9 +200,9 @@ def test_E2_random_bytes_end_in_time():
 
 def test_errors_that_only_the_window_has_hide_none_of_the_suggestion():
     """Around the cursor a string is cut in two; the file itself is without errors."""
-    before, after = "package p\n\nfunc f() {\n\tset(", ")\n\tx := `" + "line\n" * 400 + "`\n}\n"
+    before, after = "package p\n\nfunc f() {\n\t", "\n\tx := `" + "line\n" * 400 + "`\n}\n"
     near = cut("go", before, after)
     assert tree_of("go", near.data)[1] > 0
     assert tree_of("go", (before + after).encode())[1] == 0
-    assert gate("a.go", before, after, "g(").text == ""
+    assert gate("a.go", before, after, "if x {").text == ""
     assert gate("a.go", before, after, "g(1)").text == "g(1)"
