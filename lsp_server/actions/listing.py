@@ -16,7 +16,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lsp_server.actions import registry
-from lsp_server.actions.target import target
 from lsp_server.actions.types import Refused, Request
 from lsp_server.documents import Place
 from lsp_server.positions import to_offset
@@ -158,6 +157,8 @@ class Listing:
         )
 
     def _parsed(self, document: Document, snapshot: Snapshot | None) -> Target | None:
+        from lsp_server.actions.target import target  # noqa: PLC0415  a parser: not at the start
+
         data = document.text.encode()
         if len(data) > (LONE_MAX_BYTES if snapshot is None else PARSED_MAX_BYTES):
             path = self._session.shown_path(document)

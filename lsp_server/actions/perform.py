@@ -18,7 +18,7 @@ from engine.chat import Turn
 from engine.types import EngineError
 from lsp_server.actions import agent, model, registry, verify
 from lsp_server.actions.target import target
-from lsp_server.actions.types import Check, Outcome, Proposal, Refused
+from lsp_server.actions.types import STALE, Check, Outcome, Proposal, Refused
 from lsp_server.schedule import NoText
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 ROUNDS = 3
 CANDIDATES = 2  # a round, where the project's tests can tell which one is better
 AGENT = "refactor.rewrite.instruct.repository"
-STALE = "the text was changed meanwhile; ask again"
 
 
 async def perform(

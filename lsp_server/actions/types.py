@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from indexer.types import FileRecord
     from lsp_server.documents import Document, Place
 
+STALE = "the text was changed meanwhile; ask again"
 Severity = Literal["error", "warning", "information", "hint"]
 
 

@@ -22,22 +22,22 @@ from pygls.exceptions import JsonRpcContentModified, JsonRpcException, JsonRpcIn
 from indexer.policy import Policy
 from lsp_server.actions import ground, report
 from lsp_server.actions.listing import DEFAULTED
-from lsp_server.actions.perform import STALE, perform
 from lsp_server.actions.registry import MODULES
-from lsp_server.actions.types import Check, Outcome, Proposal, Refused
+from lsp_server.actions.types import STALE, Check, Outcome, Proposal, Refused
 from lsp_server.protocol import edits as next_edits
 from lsp_server.protocol import wishes
 from lsp_server.protocol.work import work
 from lsp_server.protocol.workspace_edit import Ability, Place, workspace_edit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from lsp_server.actions.listing import Offer
     from lsp_server.actions.types import FileChange, Request
     from lsp_server.documents import Document
     from lsp_server.protocol.server import GhostwrightServer
     from lsp_server.protocol.wishes import Wish
+    from lsp_server.session import Session
 
 REFACTOR = "ghostwright.refactor"
 INSTRUCT = "ghostwright.instruct"  # of the client
@@ -78,6 +78,12 @@ def client_commands(options: Any) -> tuple[frozenset[str], Any]:
     named = options["clientCommands"]
     names = frozenset(filter(None, map(wishes.text, named if isinstance(named, list) else ())))
     return names, {name: value for name, value in options.items() if name != "clientCommands"}
+
+
+async def _perform(request: Request, session: Session, say: Callable[[str], None]) -> Outcome:
+    from lsp_server.actions.perform import perform  # noqa: PLC0415  parsers: not at the start
+
+    return await perform(request, session, say)
 
 
 # --- the list ---
@@ -173,7 +179,7 @@ async def resolve(ls: GhostwrightServer, action: types.CodeAction) -> types.Code
     request = _request(ls, wish)
     if _is_stale(wish, request):
         raise JsonRpcContentModified(STALE)
-    outcome = await work(ls, action.title, partial(perform, request, ls.session))
+    outcome = await work(ls, action.title, partial(_perform, request, ls.session))
     if ls.session.documents.get(wish.uri) is not request.document:
         raise JsonRpcContentModified(STALE)
     action.edit = await _edit(ls, request, outcome, action.title)
@@ -190,7 +196,7 @@ async def refactor(ls: GhostwrightServer, *arguments: Any) -> dict[str, Any]:
         stale = Check("version", passed=False, detail=STALE)
         outcome = Outcome(wish.kind, Proposal(), (stale,), accepted=False)
     else:
-        outcome = await work(ls, title, partial(perform, request, ls.session))
+        outcome = await work(ls, title, partial(_perform, request, ls.session))
     edit = await _edit(ls, request, outcome, title)
     applied = edit is not None and await _applied(ls, edit, title)
     return {**report.record(outcome, request.document), "applied": applied}

@@ -12,7 +12,7 @@ from acting import acting, after
 from engine.chat import Turn
 from lsp_server.actions import perform, registry, verify
 from lsp_server.actions.target import function_at, replaced
-from lsp_server.actions.types import Check, FileChange, Proposal, Refused
+from lsp_server.actions.types import STALE, Check, FileChange, Proposal, Refused
 from lsp_server.documents import Change
 from lsp_server.settings import Settings
 
@@ -111,7 +111,7 @@ def test_P5_an_edit_for_an_older_text_is_not_accepted(desk):
             outcome = it.act()
         assert len(it.asked) == 1, "no answer of the model could repair that"
     assert not outcome.accepted
-    assert perform.STALE in outcome.reason
+    assert STALE in outcome.reason
 
 
 @pytest.mark.parametrize(
