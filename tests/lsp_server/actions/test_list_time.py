@@ -18,6 +18,7 @@ from bench.index import synthetic
 
 from indexer.index import Index
 from lsp_server.actions import listing
+from lsp_server.actions import target as looking
 from lsp_server.actions.registry import MODULES
 from lsp_server.actions.types import Diagnostic
 from lsp_server.documents import Change, Place
@@ -82,13 +83,13 @@ def test_a_large_repository_takes_as_long_as_a_small_one(folder):
 
 def test_a_text_is_parsed_once_however_often_the_cursor_moves(tmp_path, monkeypatch):
     looked = []
-    real = listing.target
+    real = looking.target
 
     def counted(request, session):
         looked.append(request.document.version)
         return real(request, session)
 
-    monkeypatch.setattr(listing, "target", counted)
+    monkeypatch.setattr(looking, "target", counted)
     with listed(tmp_path, FEW) as (session, of, document):
         found = [tuple(offers(of, document, line)) for line in range(MOVES)]
         assert len(set(found)) > 1, "the list follows the cursor"
@@ -103,7 +104,7 @@ def test_a_text_is_parsed_once_however_often_the_cursor_moves(tmp_path, monkeypa
 def test_a_large_text_that_the_index_does_not_know_yet_holds_up_nobody(tmp_path, monkeypatch):
     with listed(tmp_path, FEW) as (session, of, document):
         text = document.text * 400
-        monkeypatch.setattr(listing, "target", lambda *_: pytest.fail("it was parsed here"))
+        monkeypatch.setattr(looking, "target", lambda *_: pytest.fail("it was parsed here"))
         large = session.documents.open(document.uri, "python", 2, text)
         started = time.perf_counter()
         assert offers(of, large, 20, asked=False) == []
@@ -138,7 +139,7 @@ def test_an_instruction_may_stand_in_a_comment_above(tmp_path, comment, expected
     session = Session(Settings(), [])
     text = f"x = 1\n{comment}\ny = 2\nz = 3\n"
     document = session.documents.open("untitled:a", "python", 1, text)
-    it = listing.target(listing.Request("", document, Place(2, 0), Place(2, 5)), session)
+    it = looking.target(listing.Request("", document, Place(2, 0), Place(2, 5)), session)
     it = it.__class__(document, "a", "python", text.encode(), *spans(text, "y = 2"), it.record)
     assert listing.instruction_at(it) == expected
     session.close()
