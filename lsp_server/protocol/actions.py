@@ -99,8 +99,8 @@ async def code_action(
     moved = _moved(params)
     if moved and ls.finding is not None and not ls.finding.done():
         return await _offered(ls, params)  # it cannot be stopped, and two take twice as long
+    offered = await _offered(ls, params)  # first: both are work of the interpreter
     finding = ls.finding = asyncio.ensure_future(next_edits.code_action(ls, params))
-    offered = await _offered(ls, params)
     await asyncio.wait([finding], timeout=NEXT_EDIT_S if moved else None)
     return [*(finding.result() if finding.done() else ()), *offered]
 

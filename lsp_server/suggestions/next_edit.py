@@ -61,6 +61,12 @@ class Question:
     snapshot: Snapshot | None
 
 
+def _texts(question: Question) -> tuple[object, ...]:
+    """What an answer depends on besides the cursor and the snapshot: frozen values."""
+    hunked = [each for edit in question.edits for each in edit]
+    return (question.document, *question.open, *hunked)
+
+
 class NextEdits:
     """The edits of late of every open document. One thread, but for `answer`."""
 
@@ -70,6 +76,7 @@ class NextEdits:
         self._edits: OrderedDict[str, list[Hunk]] = OrderedDict()
         self._offered: Proposal | None = None
         self._followed_s = -LAPSE_S  # when a proposal was last taken
+        self._barren: Question | None = None  # the last one that had no answer
 
     def edited(self, before: Document, after: Document, changes: Sequence[Change]) -> None:
         """Note what a message of the editor has changed. Microseconds."""
@@ -111,7 +118,17 @@ class NextEdits:
         if not edits:
             return None
         of = self._session.indexing.of(document.path) if document.path is not None else None
-        return Question(document, place, edits, opened, of.snapshot() if of is not None else None)
+        snapshot = of.snapshot() if of is not None else None
+        question = Question(document, place, edits, opened, snapshot)
+        return None if self._is_barren(question) else question
+
+    def _is_barren(self, question: Question) -> bool:
+        """Whether only the cursor has moved since nothing was found: it changes the order alone."""
+        known = self._barren
+        if known is None or known.snapshot is not question.snapshot:
+            return False
+        mine, other = _texts(question), _texts(known)
+        return len(mine) == len(other) and all(a is b for a, b in zip(mine, other, strict=True))
 
     def _recent(self, opened: dict[str, Document]) -> tuple[tuple[Document, Hunk], ...]:
         earliest = self._clock() - LAPSE_S
@@ -137,6 +154,7 @@ class NextEdits:
             if proposal is not None:
                 self._offered = proposal
                 return proposal
+        self._barren = question
         return None
 
     def _best(

@@ -383,6 +383,18 @@ def test_nothing_after_undo_and_nothing_after_a_while(desk):
     assert desk.next_edits.propose(desk.get(document.uri), Place(0, 0)) is None
 
 
+def test_where_nothing_follows_a_cursor_that_moves_costs_nothing(desk):
+    """Editors ask for the list at every move: the same question is not worked out again."""
+    uri = desk.open("a.py", "alpha = 1\nprint(2)\n").uri
+    desk.replace(uri, 0, "alpha", "gamma")
+    document = desk.get(uri)
+    question = desk.next_edits.question(document, Place(0, 0))
+    assert desk.next_edits.answer(question) is None
+    assert desk.next_edits.question(document, Place(1, 0)) is None
+    desk.replace(uri, document.text.index("2"), "2", "3")
+    assert desk.next_edits.question(desk.get(uri), Place(1, 0)) is not None
+
+
 def test_a_whole_text_is_no_edit(desk):
     document = desk.open("a.py", "def foo():\n    pass\nfoo()\n")
     desk.change(document.uri, Change("def bar():\n    pass\nfoo()\n"))
