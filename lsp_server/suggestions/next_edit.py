@@ -61,10 +61,12 @@ class Question:
     snapshot: Snapshot | None
 
 
-def _texts(question: Question) -> tuple[object, ...]:
-    """What an answer depends on besides the cursor and the snapshot: frozen values."""
+def _ground(question: Question) -> tuple[object, ...]:
+    """What an answer depends on besides the cursor: values that are replaced, never changed."""
+    known = question.snapshot
+    index = (known.files, known.overlays) if known is not None else ()
     hunked = [each for edit in question.edits for each in edit]
-    return (question.document, *question.open, *hunked)
+    return (question.document, *question.open, *hunked, *index)
 
 
 class NextEdits:
@@ -124,10 +126,9 @@ class NextEdits:
 
     def _is_barren(self, question: Question) -> bool:
         """Whether only the cursor has moved since nothing was found: it changes the order alone."""
-        known = self._barren
-        if known is None or known.snapshot is not question.snapshot:
+        if self._barren is None:
             return False
-        mine, other = _texts(question), _texts(known)
+        mine, other = _ground(question), _ground(self._barren)
         return len(mine) == len(other) and all(a is b for a, b in zip(mine, other, strict=True))
 
     def _recent(self, opened: dict[str, Document]) -> tuple[tuple[Document, Hunk], ...]:
