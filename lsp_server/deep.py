@@ -25,6 +25,7 @@ from engine.types import Part, Prompt, Segment, Slot
 from engine.worker import Priority
 from indexer import wide
 from indexer.selection import CHARS_PER_TOKEN
+from lsp_server.redacting import redacted
 from lsp_server.surroundings import digests_of
 
 if TYPE_CHECKING:
@@ -216,7 +217,8 @@ def planned(snapshot: Snapshot, budget: int) -> Plan:
     """
     pieces = wide.repository(snapshot, budget, LARGEST_FILE_TOKENS, _estimate)
     parts = tuple(
-        Part(p.role, p.path, p.text, p.start_line, p.end_line, p.score, p.why) for p in pieces
+        Part(p.role, p.path, redacted(p.text), p.start_line, p.end_line, p.score, p.why)
+        for p in pieces
     )
     digests = digests_of(snapshot, {part.path for part in parts})
     return Plan(snapshot.root, Path(snapshot.root).name, parts, digests)

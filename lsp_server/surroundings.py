@@ -20,6 +20,7 @@ import msgpack
 from engine.types import Part
 from indexer.context import Cursor, Home, gather, home
 from indexer.selection import Excerpt
+from lsp_server.redacting import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -167,4 +168,4 @@ def _what_still_holds(choice: _Choice, snapshot: Snapshot, budget: int) -> _Choi
 
 def _part(piece: Excerpt) -> Part:
     lines = (piece.start_line, piece.end_line)
-    return Part(piece.role, piece.path, piece.text, *lines, piece.score, piece.why)
+    return Part(piece.role, piece.path, redacted(piece.text), *lines, piece.score, piece.why)

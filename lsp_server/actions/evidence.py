@@ -18,7 +18,7 @@ from indexer.providers import TARGETS_MAX
 from indexer.scopes import FUNCTIONS, OWNERS
 from indexer.skeletons import skeleton
 from lsp_server.actions.naming import is_test
-from lsp_server.actions.redacting import redacted
+from lsp_server.redacting import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

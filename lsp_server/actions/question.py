@@ -23,7 +23,7 @@ from indexer.terms import identifiers, words
 from indexer.uses import uses
 from lsp_server.actions.frames import function_around
 from lsp_server.actions.naming import is_test
-from lsp_server.actions.redacting import redacted
+from lsp_server.redacting import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -18,6 +18,7 @@ from lsp_server import guard
 from lsp_server.cli import Failed
 from lsp_server.commands.complete import parse_place
 from lsp_server.commands.index import folder, open_index, refreshed
+from lsp_server.redacting import redacted
 from lsp_server.session import work_tree
 
 if TYPE_CHECKING:
@@ -184,7 +185,7 @@ def _as_json(context: Context, budget: int) -> dict[str, Any]:
         "budget": budget,
         "tokens": context.tokens,
         "build_ms": round(context.build_ms, 2),
-        "segments": [each._asdict() for each in context.pieces],
+        "segments": [{**each._asdict(), "text": redacted(each.text)} for each in context.pieces],
     }
 
 

@@ -109,3 +109,20 @@ def test_another_budget_is_another_choice(index):
     large = surroundings.parts(index.snapshot(), spot, 2_000, words)
     assert len(large) > len(small)
     assert surroundings.parts(index.snapshot(), spot, 1_900, words) == large
+
+
+def test_S2_a_key_in_another_file_is_not_shown(tmp_path):
+    key = "AKIA" + "ABCDEFGH12345678"
+    root = tmp_path / "repository"
+    root.mkdir()
+    (root / "store.py").write_text(
+        f'class Store:\n    key = "{key}"\n\n    def put(self, item):\n        return self.key\n'
+    )
+    text = "from store import Store\n\nstore = Store()\nstore.put"
+    (root / "use.py").write_text(text)
+    with Index(root, tmp_path / "cache", workers=1) as made:
+        made.refresh()
+        assert made.settle()
+        shown = Surroundings().parts(made.snapshot(), end_of("use.py", text), BUDGET, words)
+    assert any("def put" in part.text for part in shown)
+    assert not any(key in part.text for part in shown)

@@ -11,9 +11,9 @@ import pytest
 from acting import acting
 
 from lsp_server.actions import evidence
-from lsp_server.actions.redacting import GONE, redacted
 from lsp_server.actions.target import function_at, target
 from lsp_server.actions.types import Diagnostic
+from lsp_server.redacting import GONE, redacted
 
 KIND = "refactor.rewrite.simplify"
 REPOSITORY = """

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
+from functools import lru_cache
 
 GONE = "<redacted>"
 MIN_CHARS = 20  # of a string that is only suspicious because it has no order
@@ -49,9 +50,10 @@ _PLACEHOLDER = re.compile(
 _WORDS = re.compile(r"[A-Za-z]?[a-z]{3,}|[A-Z]{3,}")
 
 
+@lru_cache(maxsize=1024)  # the pieces of a prompt are the same from key to key
 def redacted(text: str) -> str:
-    """Text without what looks like a key or a password."""
-    text = _KEYS.sub(GONE, text)
+    """Text without what looks like a key or a password. It has as many lines."""
+    text = _KEYS.sub(lambda match: GONE + "\n" * match[0].count("\n"), text)
     text = _PASSWORD_IN_ADDRESS.sub(rf"\g<1>{GONE}", text)
     text = _NAMED.sub(_named, text)
     return _STRING.sub(_unordered, text)
