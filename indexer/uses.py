@@ -30,6 +30,7 @@ WINDOWS_MAX = 5_000
 SURE = 0.5  # score of a definition, as in `indexer.targets`; below it is a guess
 STATEMENT_LINES = 60  # of one import
 LINK_MAX_BYTES = 200  # of one name, what joins it, and white space
+_WORDS = re.compile(r"[^\W_]_[^\W_]|[a-z0-9][A-Z]")  # a name of several words
 _LINK = re.compile(rb"([\w$]*)[ \t\r\n]*(\?\.|!?\.|::|->)[ \t\r\n]*\Z")
 _OBJECT = re.compile(rb"(?:[=(,:\[?&|]|=>|\breturn)\s*\Z")
 _EXPORTS = ("exports", "module.exports")  # of CommonJS: what they are given is what they mean
@@ -72,6 +73,7 @@ class Uses(NamedTuple):
     unsure: tuple[Use, ...]
     mentions: int  # in strings and comments of the files with sure uses
     outside: tuple[str, ...]  # what the owner extends and the repository does not have
+    by_name: tuple[Use, ...] = ()  # those of `sure` whose receiver is unknown: the name tells
 
 
 def uses(repo: Repository, path: str, symbol: int) -> Uses:
@@ -92,7 +94,25 @@ def uses(repo: Repository, path: str, symbol: int) -> Uses:
         unsure += [use for use, certain in found if not certain]
         if any(certain for _, certain in found):
             mentions += look.mentions()
-    return Uses(name, kin.definitions, tuple(sure), tuple(unsure), mentions, kin.outside)
+    by_name: tuple[Use, ...] = ()
+    if unsure and not kin.outside and _is_only(repo, name, kin.definitions):
+        sure, by_name, unsure = sorted([*sure, *unsure]), tuple(unsure), []
+    return Uses(name, kin.definitions, tuple(sure), tuple(unsure), mentions, kin.outside, by_name)
+
+
+def _is_only(repo: Repository, name: str, definitions: tuple[Definition, ...]) -> bool:
+    """Whether a name says by itself what it means: of several words, and nothing else has it.
+
+    Names of one word (`get`, `send`, `convert`) are those of many libraries' objects, too.
+    """
+    if not _WORDS.search(name.strip("_")):
+        return False
+    for path in repo.defining(name):
+        record = repo.record(path)
+        for number, row in enumerate(record.symbols if record is not None else ()):
+            if row.name == name and (path, number) not in definitions:
+                return False
+    return True
 
 
 def _is_member(record: FileRecord, symbol: int) -> bool:

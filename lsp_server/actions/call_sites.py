@@ -25,12 +25,15 @@ _TYPES = frozenset(("class", "struct", "record", "enum", "interface"))
 
 
 class Sites(NamedTuple):
-    """`values`: uses that hand the function on. `unsure`: nothing says whose they are."""
+    """`values`: uses that hand the function on. `unsure`: nothing says whose they are; of
+    `by_name`, which are among the others, their name alone.
+    """
 
     definitions: tuple[Definition, ...]
     calls: tuple[Use, ...]
     values: tuple[Use, ...]
     unsure: tuple[Use, ...]
+    by_name: tuple[Use, ...] = ()
 
 
 def sites(snapshot: Snapshot, definition: Definition) -> Sites:
@@ -41,7 +44,7 @@ def sites(snapshot: Snapshot, definition: Definition) -> Sites:
     owner = constructor_of(snapshot, *definition)
     if owner is None:
         unsure = tuple(use for use in found.unsure if _is_call(snapshot, use))
-        return Sites(found.definitions, tuple(calls), tuple(values), unsure)
+        return Sites(found.definitions, tuple(calls), tuple(values), unsure, found.by_name)
     for use in _constructions(snapshot, owner):
         if use not in calls:
             calls.append(use)

@@ -217,6 +217,8 @@ def _is_local(record: FileRecord, code: bytes, function: int, name: bytes) -> bo
 def note(snapshot: Snapshot, found: Uses, new: str, files: int) -> str:
     """What was done, and what the user has to look at."""
     told = [f"{len(found.sure)} uses of {found.name} in {files} files are {new} now"]
+    if found.by_name:
+        told.append(f"by the name alone, which nothing else has: {places(snapshot, found.by_name)}")
     if found.unsure:
         told.append(f"not changed, of unknown type: {places(snapshot, found.unsure)}")
     if found.mentions:

@@ -216,6 +216,9 @@ class _Plan:
 
     def _note(self, found: Sites, updated: int, files: int) -> str:
         told = [f"{len(found.calls)} calls are known, {updated} of them changed, in {files} files"]
+        if found.by_name:
+            named = places(self._snapshot, found.by_name)
+            told.append(f"by the name alone, which nothing else has: {named}")
         if found.unsure and not self._change(unbound=False).compatible:
             told.append(f"not known whose calls these are: {places(self._snapshot, found.unsure)}")
         return "; ".join(told)

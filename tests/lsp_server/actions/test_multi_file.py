@@ -628,6 +628,49 @@ RENAMES = [
         "not changed, of unknown type: a.py:8",
     ),
     Row(
+        "python: a name of several words that nothing else has says itself whose it is",
+        "run_all",
+        """
+        //- a.py
+        class A:
+            def $0make_it(self): return 1
+        //- b.py
+        def f(x):
+            return x.make_it()
+        """,
+        """
+        //- a.py
+        class A:
+            def run_all(self): return 1
+        //- b.py
+        def f(x):
+            return x.run_all()
+        """,
+        "by the name alone, which nothing else has: b.py:2",
+    ),
+    Row(
+        "python: a name of several words that something else has, too",
+        "run_all",
+        """
+        //- a.py
+        class A:
+            def $0make_it(self): return 1
+        class B:
+            def make_it(self): return 2
+        //- b.py
+        def f(x):
+            return x.make_it()
+        """,
+        """
+        //- a.py
+        class A:
+            def run_all(self): return 1
+        class B:
+            def make_it(self): return 2
+        """,
+        "not changed, of unknown type: b.py:2",
+    ),
+    Row(
         "python: from a use in another file",
         "fresh",
         """
