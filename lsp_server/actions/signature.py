@@ -198,7 +198,16 @@ class _Plan:
         last = use.receiver.rpartition(".")[2]
         if self._function.language == "rust":
             return use.path_like
-        return bool(last) and last in self._function.owners
+        return bool(last) and (last in self._function.owners or self._is_class(last))
+
+    def _is_class(self, name: str) -> bool:
+        """Whether the repository has a class of that name: one below or above the owner."""
+        return any(
+            row.name == name and row.kind == "class"
+            for path in self._snapshot.defining(name)
+            if (record := self._snapshot.record(path)) is not None
+            for row in record.symbols
+        )
 
     def _values(self, found: Sites) -> None:
         """Uses that hand the function on: whoever calls it then does not know of the change."""

@@ -217,6 +217,32 @@ SIGNATURES = [
         "not known whose calls these are: sub.py:9",
     ),
     Row(
+        "python: called through a class below the owner, with the object",
+        "add parameter verbose passing True",
+        """
+        //- base.py
+        class Base:
+            def $0run_all(self, a):
+                return a
+        class Sub(Base):
+            pass
+        class Own(Sub):
+            def run_all(self, a):
+                return Sub.run_all(self, a)
+        """,
+        """
+        //- base.py
+        class Base:
+            def run_all(self, a, verbose):
+                return a
+        class Sub(Base):
+            pass
+        class Own(Sub):
+            def run_all(self, a, verbose):
+                return Sub.run_all(self, a, True)
+        """,
+    ),
+    Row(
         "python: a constructor is called by its class and by classes below",
         "add parameter size passing 10",
         """
