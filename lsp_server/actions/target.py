@@ -7,6 +7,7 @@ of it. Syntax and index only. It knows no model and no protocol.
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,28 +19,28 @@ from lsp_server.actions.types import Refused, Target
 
 if TYPE_CHECKING:
     from indexer.snapshot import Snapshot
-    from indexer.types import Symbol
+    from indexer.types import FileRecord, Symbol
     from lsp_server.actions.types import Request
     from lsp_server.documents import Document
     from lsp_server.session import Session
 
 MAX_BYTES = 1_048_576  # of the file; the index reads no larger ones
+PARSED_HERE_BYTES = 65_536  # in 20 ms
+WAIT_S = 2.0  # for the index, which reads a text once the user pauses
+LOOK_AGAIN_S = 0.02
 FUNCTIONS = ("function", "method", "constructor")
 SEEN_CHARS = 4000  # of a file, to see how it is indented
 
 
 def target(request: Request, session: Session) -> Target:
-    """Look at a request. Parses the buffer where the index is behind. Raises Refused."""
+    """Look at a request; not for the event loop. Raises Refused."""
     document = request.document
     data = document.text.encode()
     if len(data) > MAX_BYTES:
         raise Refused(f"the file has {len(data):,} bytes, and {MAX_BYTES:,} are the most")
-    indexed = session.indexing.of(document.path) if document.path is not None else None
-    snapshot = indexed.snapshot() if indexed is not None else None
     path = session.shown_path(document)
     language = languages.detect(path) if document.path else document.language_id
-    known = snapshot is not None and snapshot.known_text(path) == data
-    record = snapshot.record(path) if snapshot is not None and known else None
+    snapshot, record = _indexed(document, path, data, session)
     start, end = sorted((request.start, request.end))
     return Target(
         document,
@@ -55,6 +56,26 @@ def target(request: Request, session: Session) -> Target:
         request.instruction,
         request.diagnostics,
     )
+
+
+def _indexed(
+    document: Document, path: str, data: bytes, session: Session
+) -> tuple[Snapshot | None, FileRecord | None]:
+    """The repository as it is known now, and the record of just this text if it has one.
+
+    To parse a long text here would hold the interpreter: the index's workers are waited for.
+    """
+    indexed = session.indexing.of(document.path) if document.path is not None else None
+    if indexed is None:
+        return None, None
+    until = time.monotonic() + (WAIT_S if len(data) > PARSED_HERE_BYTES else 0.0)
+    while True:
+        snapshot = indexed.snapshot()
+        if snapshot is not None and snapshot.known_text(path) == data:
+            return snapshot, snapshot.record(path)
+        if document.has_bom or time.monotonic() >= until:
+            return snapshot, None
+        time.sleep(LOOK_AGAIN_S)
 
 
 def function_at(it: Target) -> Symbol | None:
