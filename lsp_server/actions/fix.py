@@ -67,12 +67,12 @@ class Fix:
             f" If an import is missing, write it above {what}." if names and scope.name else ""
         )
         removal = "" if scope.name else " If it has to go, answer with an empty code block."
-        form = wording.fenced(f"all of {what}, repaired", rewrite.fence(it))
         task = (
             f"A tool says:\n{evidence.told(it, [found])}\n\n"
-            f"Task: repair this and change nothing else.{imports}{removal} Answer in this form:\n"
-            f"Cause: one sentence\n{form}"
-        )
+            f"Task: repair this and change nothing else.{imports}{removal} Answer with all of "
+            f"{what}, repaired, in one code block, and below it with one line `Cause: ...`, a "
+            "sentence that says why it was wrong."
+        )  # small models end behind the cause where it comes first, and copy forms word for word
         return rewrite.question(it, scope, task, self._pieces(it))
 
     def _pieces(self, it: Target) -> tuple[evidence.Piece, ...]:

@@ -126,7 +126,7 @@ def function_in(it: Target, scope: Scope, answer: str) -> str:
     found = syntax.functions(it.language, code)
     mine = [(source, each) for source, each in found if each.symbol.name == scope.name]
     if not code.strip():
-        raise Refused("the answer holds no code")
+        raise Refused("the answer holds no code: write all of it, in a code block")
     if not mine:
         others = ", ".join(each.symbol.name for _, each in found[:3])
         raise Refused(
