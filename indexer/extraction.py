@@ -65,10 +65,6 @@ class Extraction:
     def inputs(self) -> tuple[str, ...]:
         return tuple(parameter.name for parameter in self.shape.parameters)
 
-    @property
-    def outputs(self) -> tuple[str, ...]:
-        return tuple(result.name for result in self.shape.results)
-
     @cached_property
     def taken(self) -> frozenset[str]:
         """Every word of the file: a new name is none of them."""

@@ -122,14 +122,6 @@ def indented(lines: str, unit: str) -> str:
     return "".join(f"{unit}{line}" if line.strip() else line for line in lines.splitlines(True))
 
 
-def class_around(node: ts.Node, dialect: Dialect) -> ts.Node | None:
-    """The body of the class that a node is a direct member of."""
-    parent = node.parent
-    if parent is not None and parent.type == "decorated_definition":
-        parent = parent.parent
-    return parent if parent is not None and parent.type in dialect.classes else None
-
-
 def lines_of(doc: str) -> list[str]:
     return [line.rstrip() for line in doc.strip().splitlines()]
 

@@ -151,9 +151,11 @@ async def _by_agent(work: _Work, say: Callable[[str], None]) -> Outcome:
         proposal, turns = await agent.run(work.it, work.session, work.rules, say, prove=prove)
     except agent.Stopped as stopped:
         check = Check("agent", passed=False, detail=str(stopped))
-        return replace(outcome, checks=(check,), transcript=stopped.turns)
+        steps = agent.transcript_text(stopped.turns)
+        return replace(outcome, checks=(check,), transcript=stopped.turns, steps=steps)
     rounds = sum(turn.role == "assistant" for turn in turns)
-    outcome = replace(outcome, proposal=proposal, transcript=turns, rounds=rounds)
+    steps = agent.transcript_text(turns)
+    outcome = replace(outcome, proposal=proposal, transcript=turns, rounds=rounds, steps=steps)
     if not proposal.changes:
         return replace(outcome, checks=(Check("agent", passed=False, detail=proposal.note),))
     return replace(outcome, checks=tuple(proved), accepted=True)

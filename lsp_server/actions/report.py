@@ -35,12 +35,14 @@ def record(outcome: Outcome, document: Document) -> dict[str, Any]:
         "total_ms": outcome.total_ms,
         "rounds": outcome.rounds,
         "note": proposal.note,
+        "steps": [one_line(step) for step in outcome.steps.splitlines()],
         "findings": [_finding(each, document) for each in proposal.findings],
     }
 
 
 def lines(outcome: Outcome) -> Iterator[str]:
-    """The verification report: one line a check, and what it took."""
+    """The verification report: an agent's steps, one line a check, and what it took."""
+    yield from map(one_line, outcome.steps.splitlines())
     for check in outcome.checks:
         detail = f": {one_line(check.detail)}" if check.detail else ""
         yield f"{MARKS[check.passed]:8}{check.name}{detail}"

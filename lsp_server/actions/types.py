@@ -147,6 +147,7 @@ class Outcome:
     rounds: int = 0  # answers of the model that were looked at
     total_ms: float = 0.0
     transcript: tuple[Turn, ...] = ()
+    steps: str = ""  # of an agent, for its reader: a line for each call and each result
 
     @property
     def reason(self) -> str:

@@ -80,7 +80,6 @@ _FILES = re.compile(
     r"|OpenFile)|ioutil\.ReadFile|http\.ServeFile|File|FileInputStream|FileReader|Paths\.get"
     r"|Path\.of|Files\.\w+|(?:std::)?fs::\w+|File::(?:open|create))"
 )
-_HASH_TEXT = re.compile(r"(?:md5|md4|sha-?1)(?:with\w+)?", re.IGNORECASE)
 
 
 class _Rule(NamedTuple):

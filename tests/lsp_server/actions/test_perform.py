@@ -10,7 +10,7 @@ import pytest
 from acting import acting, after
 
 from engine.chat import Turn
-from lsp_server.actions import perform, registry, verify
+from lsp_server.actions import perform, registry, report, verify
 from lsp_server.actions.target import function_at, replaced
 from lsp_server.actions.types import STALE, Check, FileChange, Proposal, Refused
 from lsp_server.documents import Change
@@ -182,3 +182,23 @@ def test_what_machinery_can_do_is_done_without_a_model(tmp_path):
     assert outcome.accepted, outcome.reason
     assert outcome.rounds == 0
     assert "c = b * 2" in after(outcome)["a.py"]
+
+
+def test_an_agents_steps_are_there_to_be_read(tmp_path):
+    calls = [
+        (
+            "<tool_call>\n<function=propose_edit>\n<parameter=path>\na.py\n</parameter>\n"
+            "<parameter=old>\nLIMIT = 3\n</parameter>\n<parameter=new>\nLIMIT = 4\n</parameter>\n"
+            "</function>\n</tool_call>"
+        ),
+        "The limit is four now.",
+    ]
+    text = "\n//- a.py\nLIMIT = 3$0\n"
+    kind = perform.AGENT
+    with acting(tmp_path, text, kind, calls, instruction="set the limit to four") as it:
+        outcome = it.act()
+        told = report.record(outcome, it.request.document)["steps"]
+    assert outcome.accepted, outcome.reason
+    assert after(outcome) == {"a.py": "LIMIT = 4\n"}
+    assert "propose_edit" in told[0]
+    assert "propose_edit" in next(report.lines(outcome))
