@@ -40,6 +40,10 @@ class Turn:
     paths: tuple[str, ...] = ()  # of files whose text is in it, relative to their root
 
 
+# Who is asked again must be able to say something else, also a model that nobody has advice for.
+UNKNOWN = Sampling(temperature=0.7, top_k=20, top_p=0.8)
+
+
 @dataclass(frozen=True, slots=True)
 class Manner:
     """How a model is to be asked: see `manner`."""
@@ -81,11 +85,11 @@ def build(
 
 
 def manner(model: str) -> Manner:
-    """How its makers advise to talk to a model; greedy where the catalogue does not know it."""
+    """How its makers advise to talk to a model; as Qwen's where the catalogue does not know it."""
     try:
         row = catalogue.find(model)
     except ModelNotFound:
-        return Manner(Sampling())
+        return Manner(UNKNOWN)
     return Manner(row.chat_sampling, silent=row.thinking)
 
 

@@ -179,10 +179,22 @@ def read_header(path: Path) -> Header:
     Raises ModelNotFound where there is no file, ModelRejected for everything that is not a whole
     model of an architecture we run. Never blocks, and runs nothing that the file contains.
     """
+    header = read_any(path)
+    try:
+        _check_runnable(header)
+    except BadFile as bad:
+        raise ModelRejected(f"{one_line(str(path))}: {bad}") from None
+    return header
+
+
+def read_any(path: Path) -> Header:
+    """The same for a file that need not be a model that runs: an adapter.
+
+    Raises ModelNotFound, ModelRejected for what is no whole GGUF file.
+    """
     try:
         with _opened(path) as (file, size):
-            header = _header(path, Reader(file, size), size)
-        _check_runnable(header)
+            return _header(path, Reader(file, size), size)
     except BadFile as bad:
         raise ModelRejected(f"{one_line(str(path))}: {bad}") from None
     except FileNotFoundError:
@@ -190,7 +202,6 @@ def read_header(path: Path) -> Header:
     except OSError as error:
         reason = error.strerror or "cannot be read"
         raise ModelRejected(f"{one_line(str(path))}: {reason}; {FIX_FETCH}") from None
-    return header
 
 
 def model_tensors(header: Header) -> tuple[Tensor, ...]:

@@ -34,6 +34,7 @@ KINDS: dict[str, Literal["special", "text", "slot"]] = {
 }
 NAMES = ("repository", "path")  # short slots, which are tokenised with the text around them
 BODIES = ("pieces", "text", "block", "prefix", "lines", "answer", "suffix")
+PREFIX_ONLY = "prefix"  # of an engine that takes models without tokens for holes
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ def detect(special: Callable[[str], int | None]) -> str | None:
         for name in sorted(layout.specials):
             if name not in known:
                 known[name] = special(name) is not None
-        if all(known[name] for name in layout.specials):
+        if layout.specials and all(known[name] for name in layout.specials):
             return layout.name
     return None
 

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from engine.adapters import Adapter
+
 # A cancel of a completion that still reads is seen between batches, so they are small. Measured on
 # two quiet cores, 0.5B, dense, against a bare server with batches of 512: 0.67 of its reading speed
 # with 16, 0.85 and 0.98 (two runs) with 64. Warm-ups give way sooner, by their slices.
@@ -82,7 +84,7 @@ class LoadOptions:
     YaRN, by `yarn_factor`; at 1 the model's own positions are left alone. `overrides` are
     llama.cpp's rules PATTERN=BUFFER for tensors that stay off the GPU. `flash`, `batch_tokens` (0:
     by the kind of model), `repacked` (weights in a second form, for this processor) and `costs` are
-    what was found best and measured here before, if it was.
+    what was found best and measured here before, if it was. `adapters` change the weights.
     """
 
     context_tokens: int = 8192
@@ -101,6 +103,7 @@ class LoadOptions:
     state_folder: Path | None = None
     overrides: str = ""
     repacked: bool = False
+    adapters: tuple[Adapter, ...] = ()
 
 
 class LlamaEngine:
@@ -127,7 +130,7 @@ class LlamaEngine:
         self._closed = False
         try:
             # First of all: a server that is closed before its loop has begun never ends.
-            speed = self._measure_speed()
+            speed = self._measure_speed(options.costs)
             found = layout or self._detect(path)
             self._suffix_mark = self.special(SUFFIX_MARK)
         except BaseException:
@@ -292,12 +295,18 @@ class LlamaEngine:
         if run.error:
             raise RequestRejected(run.error)
 
-    def _measure_speed(self) -> tuple[float, float]:
-        """Read and write a few tokens: (prefill, decode) in tokens a second."""
+    def _measure_speed(self, costs: Costs | None) -> tuple[float, float]:
+        """Read and write a few tokens: (prefill, decode) in tokens a second.
+
+        One each where the costs are known: that is a third of the time that a load takes.
+        """
         ids = self.tokenize("the quick brown fox jumps over the lazy dog 0123456789\n" * 8)
         run = Run(threading.Event(), lambda _: True)
-        sampling = Sampling(max_tokens=SPEED_PROBE_DECODED)
-        self._run(tuple(ids[:SPEED_PROBE_TOKENS]), sampling, run, Slot.KEYSTROKE)
+        sampling = Sampling(max_tokens=SPEED_PROBE_DECODED if costs is None else 1)
+        tokens = ids[: SPEED_PROBE_TOKENS if costs is None else 1]
+        self._run(tuple(tokens), sampling, run, Slot.KEYSTROKE)
+        if costs is not None:
+            return prefill_per_s(costs), decode_per_s(costs)
         return (
             round(float(run.timings.get("prompt_per_second", 0.0)), 1),
             round(float(run.timings.get("predicted_per_second", 0.0)), 1),
@@ -339,6 +348,10 @@ def _params(xllamacpp: Any, path: Path, options: LoadOptions, key: str) -> Any:
     params.n_gpu_layers = options.gpu_layers
     if options.overrides:
         params.tensor_buft_overrides = options.overrides
+    params.lora_adapters = [
+        xllamacpp.CommonAdapterLoraInfo(str(adapter.path), adapter.scale)
+        for adapter in options.adapters
+    ]
     quantised = options.kv_type == "q8_0"
     kv_type = xllamacpp.ggml_type.GGML_TYPE_Q8_0 if quantised else xllamacpp.ggml_type.GGML_TYPE_F16
     params.cache_type_k = params.cache_type_v = kv_type
@@ -416,5 +429,6 @@ def _state_format(xllamacpp: Any, options: LoadOptions) -> str:
     """All that a saved state depends on, but for the model and the slot."""
     # With flash attention values are laid out otherwise.
     kv = f"{options.kv_type}{'-flash' if options.flash else ''}"
-    settings = (options.context_tokens, kv, options.yarn_factor)
+    adapters = [adapter.key for adapter in options.adapters]
+    settings = (options.context_tokens, kv, options.yarn_factor, *adapters)
     return " ".join(map(str, ("xllamacpp", xllamacpp.__version__, *settings)))

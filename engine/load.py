@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from engine import catalogue, fetch, memory, plan, tuning
+from engine import adapters, catalogue, fetch, legacy, legacy_header, memory, plan, tuning
 from engine.gguf import read_header
 from engine.llama import (
     BATCH_TOKENS,
@@ -28,12 +28,13 @@ from engine.memory import Running
 from engine.plan import Machine, Plan
 from engine.shape import of_header
 from engine.tuning import Tuning
-from engine.types import EngineError, ModelNotFound, NotLoaded, OutOfMemory, Slot
+from engine.types import EngineError, ModelNotFound, ModelRejected, NotLoaded, OutOfMemory, Slot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from engine.catalogue import Model
+    from engine.legacy import LegacyEngine
     from engine.shape import Shape
 
 _log = logging.getLogger(__name__)
@@ -83,8 +84,9 @@ def load(
     kv_type: str,
     state_folder: Path | None = None,
     tuned: Tuning | None = None,
+    lora: Sequence[str] = (),
     say: Callable[[str], None] = _log.warning,
-) -> LlamaEngine:
+) -> LlamaEngine | LegacyEngine:
     """Check, size and load. Blocks for seconds. Raises EngineError.
 
     `room_tokens` is what a prompt and its answer may need; the context is the default at least and
@@ -93,12 +95,20 @@ def load(
     `engine.info.context_tokens` tells. Beyond the model's native window it is read with YaRN, as
     far as the catalogue says that the model can. Each slot has the whole context. States can be
     saved in `state_folder`, which is the user's alone. It is run as `tuned` says, by default as
-    setup has found best here.
+    setup has found best here. `lora` names adapters to put on it, as in the settings.
+    A file of 2023 that llama.cpp reads no more goes to the legacy engine, which knows only threads.
     """
-    shape = of_header(read_header(choice.path))
+    if legacy_header.is_legacy(choice.path):
+        if lora:
+            raise ModelRejected(f"{choice.model}: no adapters can be put on a file of 2023")
+        sizes = {"room_tokens": room_tokens, "most_tokens": most_tokens, "threads": threads}
+        return legacy.load(choice.path, choice.model, choice.layout, **sizes, say=say)
+    header = read_header(choice.path)
+    shape, put_on = of_header(header), adapters.read(lora, header)
     wanted = wanted_tokens(shape, choice, room_tokens, most_tokens)
     tuned = tuned or tuning.find(choice.path)
     running, machine = running_of(shape, kv_type, tuned), this_machine(gpu_layers)
+    machine = _without(machine, sum(adapter.bytes for adapter in put_on))
     failed: EngineError | None = None
     for tokens in plan.rungs(wanted):
         found = plan.at(shape, tokens, running, machine)
@@ -112,6 +122,7 @@ def load(
                 flash=tuned.flash,
                 batch_tokens=found.running.batch_tokens,
                 costs=tuned.costs,
+                adapters=put_on,
             )
             engine = LlamaEngine(choice.path, choice.model, options, choice.layout)
         except (NotLoaded, OutOfMemory) as error:
@@ -160,6 +171,12 @@ def this_machine(gpu_layers: int) -> Machine:
     vram = gpu_free_bytes() if gpu_layers else 0
     unified = sys.platform == "darwin" and vram > 0
     return Machine(psutil.virtual_memory().available, vram, unified)
+
+
+def _without(machine: Machine, taken_bytes: int) -> Machine:
+    """What is left beside adapters, wherever they will lie."""
+    ram, vram = (max(0, b - taken_bytes) for b in (machine.ram_bytes, machine.vram_bytes))
+    return replace(machine, ram_bytes=ram, vram_bytes=vram)
 
 
 def _options(shape: Shape, found: Plan, gpu_layers: int) -> LoadOptions:

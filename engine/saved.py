@@ -7,12 +7,14 @@ missing, it is never a wrong one: of 300 damaged files llama.cpp took 132 for go
 a hybrid ended the process. Knows neither llama.cpp nor the repository.
 
 A state lies in a file with a name of its own that is never written twice; a record beside it, put
-in place in one step, says which. So two servers need no lock and a killed one leaves at most a file
-that no record names, which is swept up later. Everything is for the owner's eyes only.
+in place in one step, says which. So two servers need no lock for it (one says only which number a
+window has), and a killed one leaves at most a file that no record names, which is swept up later.
+Everything is for the owner's eyes only.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import os
@@ -23,6 +25,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgpack
+from filelock import FileLock, Timeout
 
 from engine import atomic
 
@@ -40,6 +43,7 @@ MAX_RECORD_BYTES = 64 << 20  # a million tokens are 4 MB, the paths of a huge re
 ORPHAN_S = 600.0
 CHUNK_BYTES = 1 << 20
 HEADER_BYTES = 1 << 20  # of a model file: metadata and the beginning of the vocabulary
+WINDOWS_MAX = 8
 OWNER_FOLDER, OWNER_FILE = 0o700, 0o600
 
 _log = logging.getLogger(__name__)
@@ -54,15 +58,17 @@ class StateKey:
     model: str  # see `model_identity`
     slot: Slot
     state_format: str  # `EngineInfo.state_format`
+    window: int = 0  # of those that have the repository open, see `SavedStates.window`
 
     @property
     def name(self) -> str:
         """The record's name. The format is no part of it: a newer build replaces the state."""
-        return _name(self.root, self.branch, self.model, str(int(self.slot)))
+        further = (str(self.window),) if self.window else ()
+        return _name(self.root, self.branch, self.model, str(int(self.slot)), *further)
 
     @property
     def family(self) -> str:
-        """The same for a key of any other branch."""
+        """The same for a key of any other branch or window."""
         return _name(self.root, self.model, str(int(self.slot)), self.state_format)
 
 
@@ -103,6 +109,20 @@ class SavedStates:
         self._budget_bytes = budget_bytes
         self._sweep()
 
+    def window(self, root: str) -> tuple[int, FileLock | None]:
+        """The first number that no other window on a repository has, and the lock that says so.
+
+        Each has states of its own: whoever reads a prompt anew finds the one that it has read. From
+        WINDOWS_MAX on they share the first one's, without a lock.
+        """
+        for number in range(WINDOWS_MAX):
+            path = self._folder / f"{_name(root)}-{number}.lock"
+            lock = FileLock(path, mode=OWNER_FILE, thread_local=False)
+            with contextlib.suppress(Timeout, NotImplementedError):  # no locks on this file system
+                lock.acquire(blocking=False)
+                return number, lock
+        return 0, None
+
     def new_path(self) -> Path:
         """A file name for `Engine.save`. Without a `keep` the file is swept up later."""
         return self._folder / f"{secrets.token_hex(16)}{STATE_SUFFIX}"
@@ -131,7 +151,7 @@ class SavedStates:
         return self._found(self._record_path(key), key)
 
     def find_sibling(self, key: StateKey) -> SavedState | None:
-        """The state of another branch that was saved last: most of what it holds is the same."""
+        """The state of another branch or window that was saved last: most of it is the same."""
         siblings = []
         for path in self._records():
             try:

@@ -67,6 +67,12 @@ class Worker:
         """Resolves when the model is loaded, or fails with the EngineError that says why not."""
         return self._ready
 
+    @property
+    def urgency(self) -> Priority:
+        """Of the job that runs now; asked from within it."""
+        running = self._running
+        return running.priority if running is not None else Priority.COMPLETION
+
     def submit(self, priority: Priority, work: Callable[[Engine, threading.Event], T]) -> Job[T]:
         """Queue `work(engine, cancel)`. What nobody asked for gives way to anything more urgent."""
         with self._wake:

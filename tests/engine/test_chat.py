@@ -111,8 +111,10 @@ def test_every_row_of_the_catalogue_says_how_to_talk_to_it(name):
     assert (found.sampling, found.silent) == (row.chat_sampling, row.thinking)
 
 
-def test_a_model_that_is_not_in_the_catalogue_is_asked_greedily():
-    assert chat.manner("mine.gguf") == chat.Manner(Sampling())
+def test_a_model_that_is_not_in_the_catalogue_can_say_something_else_when_asked_again():
+    found = chat.manner("mine.gguf")
+    assert found.sampling.temperature > 0, "asked again, it could only say the same again"
+    assert not found.silent
 
 
 @pytest.mark.model

@@ -7,7 +7,7 @@ from __future__ import annotations
 import pytest
 
 from engine import catalogue
-from engine.layout import detect, layouts
+from engine.layout import PREFIX_ONLY, detect, layouts
 
 QWEN = ("<|repo_name|>", "<|file_sep|>", "<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>")
 TURNS = ("<|im_start|>", "<|im_end|>")
@@ -62,7 +62,8 @@ def test_only_families_trained_on_repositories_have_their_form():
 def test_a_layout_is_sound(layout):
     slots = [item.value for item in layout.prompt if item.kind == "slot"]
     piece = [item.value for item in layout.piece if item.kind == "slot"]
-    assert slots.count("pieces") == slots.count("suffix") == 1
+    assert slots.count("pieces") == 1
+    assert slots.count("suffix") == (layout.name != PREFIX_ONLY)
     assert ("prefix" in slots) != ({"lines", "answer"} <= set(slots))
     assert piece in (["path", "text"], ["path", "block"])
     assert slots[-1] != "suffix" or layout.prompt[-1].kind == "special"

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.fake import FakeEngine
+from engine.layout import PREFIX_ONLY
 from engine.prompt import Hole, build, cost, layouts
 from engine.tokens import Tokens, chunks
 from engine.types import Part, RequestRejected
@@ -53,6 +54,7 @@ ASKED = (
 )
 BEGUN = "this_line_and_the_next_are_the_ones_to_go_on_from()\na = "
 EXPECTED = {
+    "prefix": f"# b.py\nclass A: ...\n# src/a.py\nimport os\n{BEGUN}",
     "qwen": (
         "<|repo_name|>repo\n<|file_sep|>b.py\nclass A: ...\n<|file_sep|>src/a.py\n"
         f"<|fim_prefix|>import os\n{BEGUN}<|fim_suffix|>\nb = 2\n<|fim_middle|>"
@@ -94,7 +96,8 @@ def test_every_layout_to_the_letter(layout):
     assert text_of(prompt, layout) == EXPECTED[layout.name]
     assert sum(s.tokens for s in prompt.segments) == len(prompt.token_ids)
     roles = [s.role for s in prompt.segments]
-    assert sorted(roles) == ["definition", "header", "prefix", "suffix"]
+    behind = [] if layout.name == PREFIX_ONLY else ["suffix"]
+    assert sorted(roles) == ["definition", "header", "prefix", *behind]
     assert roles[0] == "header"
     assert roles.index("definition") < roles.index("prefix")
 
