@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 from array import array
+from math import fsum
 from typing import TYPE_CHECKING, Any
 
 import msgpack
@@ -152,7 +153,8 @@ class Edges:
             found.update(self._tree.numbers[place.path] for place in places)
         self._tree.unwatch()
         found.discard(number)
-        self._point(number, sorted(found))
+        # By path: numbers are given as files come, and ranks would differ in their last digits.
+        self._point(number, sorted(found, key=self._tree.names.__getitem__))
         before = frozenset(self._asked[number])
         after = frozenset(map(bucket, asked))
         if after <= before:
@@ -199,9 +201,11 @@ class Edges:
             for path, weight in (personal or {}).items()
             if weight > 0 and self._tree.has(path)
         }
-        shares = self._rank.personal(weights) if weights else dict(enumerate(self._rank.shares()))
-        found = {self._tree.names[n]: share for n, share in shares.items() if self._statements[n]}
-        whole = sum(found.values())
+        names, rank = self._tree.names, self._rank
+        by_name = names.__getitem__
+        shares = rank.personal(weights) if weights else dict(enumerate(rank.shares(by_name)))
+        found = {names[n]: share for n, share in shares.items() if self._statements[n]}
+        whole = fsum(found.values())
         return {path: share / whole for path, share in found.items()} if whole else {}
 
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 # Of the state that is kept, and of the rules by which imports are resolved: what other rules have
 # worked out is a miss. To be raised with every change of `modules*`, `tree`, `projects`, `edges`.
-STATE_VERSION = 1
+STATE_VERSION = 2
 # Arranged records kept for the next question; each is some 100 KB for a large file.
 SCOPES_MAX = 512
 # A method of unknown receiver: with more candidates than this their names say nothing.

@@ -9,7 +9,6 @@ It knows no LSP, no model and no loop.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import threading
 import time
@@ -23,7 +22,7 @@ from indexer.demand import Demand
 from indexer.feed import Feed
 from indexer.library import Library, wipe
 from indexer.overlays import Overlays
-from indexer.policy import IGNORE_FILE, Policy, read_ignore_lines
+from indexer.policy import IGNORE_FILE, Policy, rules_digest
 from indexer.refresh import Either, Outcome, Run
 from indexer.reports import measured
 from indexer.rows import NO_ROWS
@@ -47,8 +46,9 @@ if TYPE_CHECKING:
 
 PROBLEMS_MAX = 20
 LOOK_S = 0.2  # how long a request to stop may wait for a listing
+TYPING_S = 1.0  # after a key: a pause in typing is longer
 URGENT_MAX = 50  # files written at once that somebody may be waiting for; more is a bulk
-_POLICY_NOTE = "policy"
+POLICY_NOTE = "policy"  # under which rules the store was filled
 _PURGE_NOTE = "purge"
 _RULE_FILES = frozenset({".gitignore", IGNORE_FILE})
 
@@ -92,19 +92,14 @@ class Index:
     def _trusted_rows(self) -> Rows:
         """What was known at the last end; nothing, if other files may be read now than then."""
         try:
-            if self._library.store.note(_POLICY_NOTE) == self._policy_digest():
+            if self._library.store.note(POLICY_NOTE) == self._policy_digest():
                 return self._library.store.blobs()
         except StoreError:
             self._make_anew("the index could not be read")
         return NO_ROWS
 
     def _policy_digest(self) -> str:
-        try:
-            lines = read_ignore_lines(self.root, IGNORE_FILE)
-        except OSError:
-            lines = []
-        rules = repr((self._excludes, lines))
-        return hashlib.blake2b(rules.encode("utf-8", "replace"), digest_size=16).hexdigest()
+        return rules_digest(self.root, self._excludes)
 
     # --- asking ---
 
@@ -181,14 +176,14 @@ class Index:
         survey.tell_recent(demand.soon)
         outcome = self._run(demand, rows, cancel, progress, bulk=not rows)
         if outcome.complete:
-            self._library.store.set_note(_POLICY_NOTE, self._policy_digest())
+            self._library.store.set_note(POLICY_NOTE, self._policy_digest())
             self._library.store.collect()
         return outcome
 
     def _forget(self, session: Session, *, gone: bool) -> None:
         """S1: what rules of today refuse is not kept either, not even until it is overwritten."""
         store = self._library.store
-        rules = store.note(_POLICY_NOTE)
+        rules = store.note(POLICY_NOTE)
         if gone and rules and rules != self._policy_digest():
             store.set_note(_PURGE_NOTE, "due")  # a kill in the midst does not forget it
         if store.note(_PURGE_NOTE) == "due" and session.purge():
@@ -405,6 +400,8 @@ class Index:
 
         False where the policy does not let this file be read: then nothing is kept of it.
         """
+        if self._pool is not None:
+            self._pool.calm(TYPING_S)
         relative = self._relative(path)
         place = os.path.join(self.root, relative)
         allowed, shown = text is not None and self._policy.decide(place).allowed, True

@@ -19,7 +19,7 @@ import msgpack
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-VERSION = 1
+VERSION = 2
 _KNOWN = string.ascii_lowercase + string.digits + "_"
 
 
@@ -82,25 +82,25 @@ class Letters:
     def like(self, letters: str, limit: int) -> list[str]:
         """Names that hold these letters in this order, in any case; those with few others first."""
         found: list[str] = []
-        for name in self._fitting(letters.lower()):
-            found.append(name)
+        for names in self._fitting(letters.lower()):
+            found += sorted(names)  # whoever came first: the limit cuts the same off
             if len(found) >= limit:
                 break
-        return found
+        return found[:limit]
 
     def _ordered(self) -> list[int]:
         """Groups with few letters first."""
         if self._order is None:
-            self._order = sorted(self._groups, key=int.bit_count)
+            self._order = sorted(self._groups, key=lambda mask: (mask.bit_count(), mask))
         return self._order
 
-    def _fitting(self, letters: str) -> Iterator[str]:
+    def _fitting(self, letters: str) -> Iterator[list[str]]:
+        """Those that fit, group by group."""
         wanted = _mask(letters)
         in_order = re.compile("[^\0]*?".join(map(re.escape, letters))).search
         for mask in [mask for mask in self._ordered() if mask & wanted == wanted]:
-            for name in self._groups[mask].split(_BETWEEN)[1:]:
-                if in_order(name.lower()):
-                    yield name
+            names = self._groups[mask].split(_BETWEEN)[1:]
+            yield [name for name in names if in_order(name.lower())]
 
 
 def _mask(name: str) -> int:

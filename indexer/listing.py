@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 GIT_LIST_SECONDS = 20.0  # for a root and all repositories in it; 50,000 files take 0.1
 GIT_LOG_SECONDS = 5.0  # what has changed lately decides about order only
+GIT_HISTORY_SECONDS = 60.0  # of the whole history, for who can wait
 RECENT_COMMITS = 20
 MAX_WALK_DEPTH = 64  # folders; deeper is a loop or a joke
 _LIST_FILES = ("ls-files", "-z", "-t", "-s", "-c", "-o", "--exclude-standard")
@@ -127,6 +128,41 @@ def recently_changed(root: str) -> list[str]:
     asked = ["log", *safe, f"--max-count={RECENT_COMMITS}", "--no-merges", "--format="]
     names = _run_git(root, "", [*asked, "--name-only", "--relative", "-z"], GIT_LOG_SECONDS)
     return [name for name in dict.fromkeys(os.fsdecode(names or b"").split("\0")) if name]
+
+
+def last_changed(root: str) -> dict[str, int]:
+    """When the last commit that touched each file was made, in seconds; empty without git.
+
+    Never raises.
+    """
+    safe = ["--no-show-signature", "--no-ext-diff", "--no-textconv", "--no-renames"]
+    asked = ["log", *safe, "--no-merges", "--format=%x01%ct", "--name-only", "--relative", "-z"]
+    found: dict[str, int] = {}
+    when = 0
+    for word in os.fsdecode(_run_git(root, "", asked, GIT_HISTORY_SECONDS) or b"").split("\0"):
+        name = word.lstrip("\n")
+        if name.startswith("\x01"):
+            when = int(name[1:].strip() or 0)
+        elif name:
+            found.setdefault(name, when)  # the latest comes first
+    return found
+
+
+def committed(root: str) -> tuple[str, dict[str, str]]:
+    """The commit that is checked out, and git's hash of every file in it; "" where there is none.
+
+    Runs nothing: to compare with the files on the disk is left to who asks. Never raises.
+    """
+    commit = _run_git(root, "", ["rev-parse", "--verify", "-q", "HEAD"], GIT_LOG_SECONDS)
+    listing = _run_git(root, "", ["ls-tree", "-r", "-z", "HEAD"], GIT_LIST_SECONDS)
+    if not commit or listing is None:
+        return "", {}
+    found = {}
+    for entry in os.fsdecode(listing).split("\0"):
+        what, _, path = entry.partition("\t")
+        if path:
+            found[path] = what.rpartition(" ")[2]
+    return commit.decode("ascii", "replace").strip(), found
 
 
 def _ask_git(root: str, prefix: str, deadline: float) -> list[str] | None:

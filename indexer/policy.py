@@ -10,6 +10,7 @@ It does not know what a file is for, nor git: `.gitignore` only shortens a listi
 from __future__ import annotations
 
 import errno
+import hashlib
 import io
 import ntpath
 import os
@@ -377,6 +378,16 @@ def read_ignore_lines(root: str, relative: str) -> list[str]:
     if len(data) > MAX_IGNORE_BYTES:
         raise OSError(errno.EFBIG, f"larger than {MAX_IGNORE_BYTES} bytes")
     return data.decode("utf-8-sig", "surrogateescape").split("\n")
+
+
+def rules_digest(root: str, user_excludes: Iterable[str]) -> str:
+    """A name for what the user and a root's ignore file refuse. Never raises."""
+    try:
+        lines = read_ignore_lines(root, IGNORE_FILE)
+    except OSError:
+        lines = []
+    rules = repr((tuple(user_excludes), lines))
+    return hashlib.blake2b(rules.encode("utf-8", "replace"), digest_size=16).hexdigest()
 
 
 def open_below(root: str, relative: str) -> int:

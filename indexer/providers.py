@@ -137,7 +137,7 @@ def analogies(
                 same = window.path.rpartition("/")[0] == folder
                 evidence.window(text, names, window.score, same_folder=same)
             elif why == PARAGRAPH:
-                shares.append((sum([rarity[name] for name in all_names & rarity.keys()]), names))
+                shares.append((sum([rarity[name] for name in rarity if name in all_names]), names))
             piece = Excerpt("analogy", window.path, first, last, text, window.score, why)
             pool.append((piece, names))
     best = max((share for share, _ in shares), default=0.0) or 1.0
@@ -183,7 +183,7 @@ def _follow(
     for window in windows if most else ():
         if len(window.names) == 1:
             return  # names are not known by line from here on
-        shares = [sum([wanted[word] for word in wanted.keys() & line]) for line in window.names]
+        shares = [sum([wanted[word] for word in wanted if word in line]) for line in window.names]
         for at, names in enumerate(window.names):
             share = max(shares[max(0, at - LINES_ON) : at + 1])
             if share:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from indexer.table import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 DAMPING = 0.85  # the share that follows an edge; the rest starts anew. The customary value.
 # What may stay unpaid at a node: an average node has a share of 1, and ranks of files that differ
@@ -80,20 +80,23 @@ class Rank:
                     self._touched.add(target)
         self.targets[node] = targets
 
-    def shares(self) -> list[float]:
-        """All nodes' shares; a node that does not exist has none."""
-        _settle(self.targets, self._shares, self._unpaid, UNPAID_MAX, self._order())
+    def shares(self, key: Callable[[int], str | int] = int) -> list[float]:
+        """All nodes' shares; a node that does not exist has none.
+
+        key: what to order nodes by, where their numbers are a matter of chance.
+        """
+        _settle(self.targets, self._shares, self._unpaid, UNPAID_MAX, self._order(key))
         self._touched.clear()
         return [
             max(share, 0.0) if alive else 0.0
             for share, alive in zip(self._shares, self._alive, strict=True)
         ]
 
-    def _order(self) -> list[int]:
+    def _order(self, key: Callable[[int], str | int]) -> list[int]:
         """Who is unpaid, importers before what they import: then most nodes are passed once."""
         order: list[int] = []
         seen = bytearray(len(self._alive))
-        for root in sorted(self._touched):
+        for root in sorted(self._touched, key=key):
             stack = [(root, iter(self.targets[root]))] if not seen[root] else []
             seen[root] = 1
             while stack:

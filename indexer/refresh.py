@@ -20,7 +20,7 @@ from indexer.files import HEAD_BYTES, Skipped, Source, read_decided, read_source
 from indexer.languages import detect
 from indexer.library import Item
 from indexer.types import FileRecord
-from indexer.workers import Job
+from indexer.workers import LEISURE, Job
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -224,7 +224,7 @@ class Run:
         if batch:
             jobs = [Job(one.item.path, one.language, one.item.data) for one in batch]
             urgent = any(one.urgent for one in batch)
-            self._waiting[self._pool.submit(jobs, 0.0 if urgent else 1.0)] = batch
+            self._waiting[self._pool.submit(jobs, 0.0 if urgent else LEISURE)] = batch
 
     def _is_known(self, one: _Pending) -> bool:
         blob = self._library.store.known([one.item.key]).get(one.item.key, 0)

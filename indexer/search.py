@@ -236,7 +236,8 @@ class Search:
                     self.reload()
             searcher = self._index.searcher()
             found = searcher.search(query, max(limit, 1), count=False).hits
-            return [_hit(searcher.doc(address), score) for score, address in found]
+            hits = [_hit(searcher.doc(address), score) for score, address in found]
+        return sorted(hits, key=_rank)
 
     def reload(self) -> None:
         """See what was committed. Raises SearchError."""
@@ -284,6 +285,11 @@ def _hit(document: tantivy.Document, score: float) -> Hit:
         score=score,
         blob=values["blob"][0],
     )
+
+
+def _rank(hit: Hit) -> tuple[float, str, int]:
+    """Best first; tantivy gives equals in the order in which they were written."""
+    return -hit.score, hit.path, hit.start_line
 
 
 def _schema() -> tantivy.Schema:

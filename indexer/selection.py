@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import heapq
 import re
+from math import fsum
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def _worth(
     order: Mapping[tuple[str, str, int, int], int],
 ) -> float:
     """What the names that are new would bring, for each character."""
-    gain = sum(map(weights.__getitem__, names))
+    gain = fsum(map(weights.__getitem__, names))  # exact: sets come in any order
     bonus = HELD_BONUS if excerpt.place in order else 1.0
     return bonus * gain / (len(excerpt.path) + len(excerpt.text) + CHARS_PER_TOKEN)
 

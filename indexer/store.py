@@ -21,7 +21,7 @@ from indexer.types import RECORD_VERSION
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 __all__ = ["Damaged", "Entry", "FileRow", "Store", "StoreError", "Unwritable"]
 
@@ -73,6 +73,19 @@ class Entry(NamedTuple):
     record: bytes | None = None
     names: frozenset[str] = frozenset()  # that it defines
     counts: Counts = Counts("", 0, 0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """A store's content as plain rows.
+
+    blobs: (id, key, counts, names it defines, record); files: (path, blob, bytes, stamp, searched).
+    """
+
+    blobs: Sequence[tuple[int, str, Counts, Sequence[str], bytes]]
+    files: Callable[[], Sequence[tuple[str, int, int, int, int]]]  # asked for last
+    derived: Mapping[str, bytes]
+    notes: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +191,49 @@ class Store:
             )
             db.execute("DELETE FROM files WHERE stamp=-1 AND searched=0")
         return rows
+
+    def adopt(self, stock: Stock) -> bool:
+        """Begin with what another machine worked out, all or nothing; False if there is something.
+
+        Its ids stay as they are: the search index and what was derived speak of them.
+        """
+        now = int(time.time())
+        with self._database.writing() as db:
+            if db.execute("SELECT 1 FROM files UNION SELECT 1 FROM blobs LIMIT 1").fetchone():
+                return False
+            rows = ((i, k, now, *counts, _check(r) + r) for i, k, counts, _, r in stock.blobs)
+            db.executemany("INSERT INTO blobs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+            names = sorted((name, row[0]) for row in stock.blobs for name in row[3])
+            db.executemany("INSERT INTO names VALUES (?, ?)", names)
+            db.executemany("INSERT INTO files VALUES (?, ?, '', ?, ?, ?)", stock.files())
+            for name, data in stock.derived.items():
+                db.execute("INSERT INTO derived VALUES (?, ?)", (name, _check(data) + data))
+            db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", stock.notes.items())
+        return True
+
+    def stock(self) -> Stock:
+        """All of it, for `adopt`: records that files have, and what was derived from them."""
+        with self._database.reading() as db:
+            names: dict[int, list[str]] = {}
+            for name, blob in db.execute("SELECT name, blob FROM names"):
+                names.setdefault(blob, []).append(name)
+            blobs = []
+            for blob, key, *counts, data in db.execute(
+                "SELECT id, key, language, symbols, refs, imports, chunks, record FROM blobs"
+                " WHERE id IN (SELECT blob FROM files) ORDER BY id"
+            ):
+                record = _checked(data)
+                if record is None:
+                    raise Damaged("the index holds a damaged record")
+                blobs.append((blob, key, Counts(*counts), names.get(blob, []), record))
+            files = db.execute(
+                "SELECT path, blob, size, 0, searched FROM files WHERE blob != 0 ORDER BY path"
+            ).fetchall()
+            derived = {}
+            for name, data in db.execute("SELECT name, data FROM derived ORDER BY name"):
+                if (whole := _checked(data)) is not None:
+                    derived[name] = whole
+        return Stock(blobs, lambda: files, derived, {})
 
     def record(self, blob: int) -> bytes | None:
         """A record's blob; None where there is none, or only a damaged one, which is deleted."""

@@ -12,10 +12,10 @@ import shutil
 import pytest
 
 from engine.types import Prompt
+from indexer.holes import File
 from tests.bench.context import canaries, cases, counting, metrics, providers, scoring
 from tests.bench.context.bench_ab import Answers, in_order
 from tests.bench.context.bench_context import run
-from tests.bench.context.holes import File
 from tests.bench.context.providers import Piece
 from tests.bench.context.sources import REPOSITORIES, Repository
 from tests.bench.data import Archive, Unavailable, bench_dir, unpacked

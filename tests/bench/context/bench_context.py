@@ -28,8 +28,9 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from indexer import holes
 from indexer.index import Index
-from tests.bench.context import canaries, counting, holes, metrics, providers
+from tests.bench.context import canaries, counting, metrics, providers
 from tests.bench.context import cases as cutting
 from tests.bench.context.sources import REPOSITORIES, Repository
 from tests.bench.data import Unavailable, bench_dir, unpacked

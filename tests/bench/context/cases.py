@@ -15,9 +15,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from indexer.holes import KINDS, File, Hole
 from indexer.languages import detect
 from indexer.parse import extract
-from tests.bench.context.holes import KINDS, File, Hole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
