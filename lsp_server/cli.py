@@ -41,9 +41,11 @@ COMMANDS = {
     "refactor": "change code by an action, checked before it is shown",
     "ask": "a question about the repository, answered with checked citations",
     "trace": "a commit's change, or a function, as keystrokes",
+    "dataset": "examples of a repository, to train an adapter of a model on",
     "replay": "type a trace into the real server and report what it did",
     "explain": "why the last suggestion was what it was, or why there was none",
     "stats": "what became of suggestions, with a small chart",
+    "dashboard": "a local page with what the servers of all open editors do",
     "doctor": "check the environment, line by line",
 }
 

@@ -12,7 +12,7 @@ import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from indexer import ahead
 from indexer.index import Index
@@ -21,7 +21,7 @@ from indexer.watch import Watch
 from lsp_server import positions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from indexer.snapshot import Found, Report, Snapshot
@@ -74,6 +74,8 @@ class Indexed:
         self._opened = threading.Event()  # the index, or the attempt has failed
         self._index: Index | None = None
         self._first: tuple[str, ...] = ()  # what the user looks at
+        self.done = (0, 0)  # files of all, in the refresh under way or the last one
+        self.languages: Mapping[str, int] = {}  # files by language, as of the last refresh
         self._watching = False
         self._watch = Watch(str(root), self._changed, self._ignored)
         # The newest state of each document that is waiting to be taken in; None: closed.
@@ -137,6 +139,7 @@ class Indexed:
         report = None
         try:
             report = self._index.refresh(self._tell, self._first, self._stop)
+            self.done, self.languages = (report.files, report.files), report.languages
         finally:
             self._listener.finished(self.root, report)
         return report
@@ -146,6 +149,7 @@ class Indexed:
             # Not sooner: to watch 5,000 folders takes the interpreter from the first answers.
             self._watching = True
             self._watch.start()
+        self.done = (done, total)
         self._listener.progress(self.root, done, total)
 
     def _ready(self) -> Index | None:
@@ -286,6 +290,14 @@ class Indexing:
         """Look at everything again."""
         for indexed in self._roots.values():
             indexed.rebuild()
+
+    def progress(self) -> list[dict[str, Any]]:
+        """How far each root is, and its files by language. From any thread."""
+        return [
+            {"root": str(root), "done": of.done[0], "files": of.done[1]}
+            | {"languages": dict(of.languages)}
+            for root, of in list(self._roots.items())
+        ]
 
     def symbols(
         self, query: str, limit: int, encoding: Encoding

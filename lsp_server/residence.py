@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Iterable
 
+    from filelock import FileLock
+
     from engine.load import Choice
     from engine.saved import SavedState
     from engine.types import Engine
@@ -69,6 +71,7 @@ class Residence:
         self._session = session
         self._states: SavedStates | None = None
         self._key: StateKey | None = None
+        self._lock: FileLock | None = None  # of this window's number among those on the repository
         self._held = dict.fromkeys(Slot, _Held())
         self._bytes_per_token = 0.0  # of a state; 0 while none was seen
         self._disk = ThreadPoolExecutor(1, thread_name_prefix="states")
@@ -104,11 +107,13 @@ class Residence:
         try:
             self._states.forget(self._is_excluded())
             model = model_identity(choice.path)
+            self._leave()
+            window, self._lock = self._states.window(str(roots[0]))
         except OSError as error:
             _log.warning("no saved state is used: %s", error)
             return
         root, state_format = roots[0], engine.info.state_format
-        key = StateKey(str(root), branch_of(root), model, Slot.KEYSTROKE, state_format)
+        key = StateKey(str(root), branch_of(root), model, Slot.KEYSTROKE, state_format, window)
         self._key = key
         found = self._find(key)
         if found is not None and self._put_back(engine, key, found):
@@ -150,7 +155,7 @@ class Residence:
             await asyncio.wrap_future(job.future)
 
     def save_now(self, within_s: float) -> None:
-        """Save what keys need at the end of a session; given up when it takes longer.
+        """Save what keys need before the model goes; given up when it takes longer.
 
         Blocks: not on the event loop.
         """
@@ -165,7 +170,11 @@ class Residence:
         finally:
             if job is not None:
                 job.cancel.set()
-            self._disk.shutdown(wait=False)
+
+    def close(self) -> None:
+        """Nothing is kept from here on."""
+        self._disk.shutdown(wait=False)
+        self._leave()
 
     def purge(self) -> None:
         """Drop every state with text of a file that is excluded now, in the engine and on disk."""
@@ -277,9 +286,16 @@ class Residence:
         except RuntimeError:  # shut down
             return None
 
+    def _leave(self) -> None:
+        """The next window may have our number."""
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
     def _key_of(self, key: StateKey, slot: Slot) -> StateKey:
-        """The key by the branch that is checked out now."""
-        return replace(key, slot=slot, branch=branch_of(Path(key.root)))
+        """The key by the branch that is checked out now. The deep slot has one for all windows."""
+        window = 0 if slot is Slot.DEEP else key.window
+        return replace(key, slot=slot, branch=branch_of(Path(key.root)), window=window)
 
     def _path_is_excluded(self, path: str) -> bool:
         return not self._session.may_read(Path(path))

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 # Editors cancel the old request just before they send the next: wait for the next to join.
 LINGER_S = 0.05
+# Clients that wait themselves cancel at a key and ask 0.3 s after it.
+LONG_LINGER_S = 0.4
 # A line that stands is shown soon: the rest of a block may take seconds, and the next key finds it.
 REST_S = 0.4
 # A key held down, text typed by a tool: wait for the next one. Typists' keys are farther apart, and
@@ -153,6 +155,8 @@ class Decode:
         typed = self.typed(place)
         if typed is None or self.failed or self.given_up:
             return False
+        if not typed:
+            return True  # its own place: a second time it would write the same
         if self.outcome.done():
             return self.raw.startswith(typed) and bool(self.raw[len(typed) :].strip())
         return self.raw.startswith(typed) or typed.startswith(self.raw)
@@ -225,9 +229,9 @@ class Decode:
 class Scheduler:
     """The newest wish wins; older ones are answered empty or by what the newest one brings."""
 
-    def __init__(self, debounce_s: float | None) -> None:
-        """`debounce_s` None means: by the pace of typing."""
-        self._debounce_s = debounce_s
+    def __init__(self, debounce_s: float | None, linger_s: float = LINGER_S) -> None:
+        """`debounce_s` None means: by the pace of typing. `linger_s`: see LINGER_S."""
+        self._debounce_s, self._linger_s = debounce_s, linger_s
         self._latest: Place | None = None
         self._last_key = float("-inf")
         self._words_from = NEVER
@@ -245,6 +249,11 @@ class Scheduler:
         if self._debounce_s is not None:
             return self._debounce_s
         return REPEAT_DEBOUNCE_S if since_s < REPEAT_S else 0.0
+
+    def rests(self, place: Place) -> bool:
+        """Whether text is wanted where it was wanted last, for longer than keys are apart."""
+        rested = time.perf_counter() - self._last_key >= FAST_TYPING_S
+        return rested and self._latest == place
 
     async def settle(self, place: Place, wait_s: float) -> None:
         """Wait for the next key. Raises Superseded when one came."""
@@ -357,13 +366,13 @@ class Scheduler:
             if not decode.waiters and not decode.is_shown:  # shown, the next key may go on with it
                 decode.cancel()
 
-        asyncio.get_running_loop().call_later(LINGER_S, cancel_if_alone)
+        asyncio.get_running_loop().call_later(self._linger_s, cancel_if_alone)
 
     def _end(self, decode: Decode, done: asyncio.Future[Outcome]) -> None:
         decode.finish(done)
         if self._current is decode:
             self._current = None
-        if not decode.failed and decode.raw:
+        if not decode.failed:
             self._finished.append(decode)
 
 

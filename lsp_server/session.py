@@ -10,27 +10,30 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from engine import load as loading
 from engine import tuning
 from engine.prompt import layouts
+from engine.shared import load as sharing
 from engine.tokens import Tokens
 from engine.types import ModelNotFound, Slot
-from engine.worker import Worker
+from engine.worker import Priority, Worker
 from indexer.policy import Policy
 from lsp_server import guard
 from lsp_server.budget import figures
+from lsp_server.dashboard.feed import Feed
 from lsp_server.deep import Deep
 from lsp_server.documents import Documents
+from lsp_server.elsewhere import Elsewhere
 from lsp_server.indexing import Indexing
 from lsp_server.residence import Residence
-from lsp_server.schedule import NoText, Scheduler
+from lsp_server.schedule import LINGER_S, LONG_LINGER_S, NoText, Scheduler
 from lsp_server.settings import ADAPTIVE
 from lsp_server.suggestions import kept
 from lsp_server.suggestions.confidence import Threshold
 from lsp_server.suggestions.instant import Instant
-from lsp_server.suggestions.last import Last
 from lsp_server.suggestions.ledger import Ledger
 from lsp_server.suggestions.next_edit import NextEdits
 from lsp_server.suggestions.record import Record
@@ -47,9 +50,14 @@ if TYPE_CHECKING:
     from lsp_server.settings import Settings
 
 State = Literal["starting", "indexing", "loading", "ready", "busy", "paused", "no-model", "error"]
+UNLOAD_S = 10.0  # two models at once may be more than there is memory for
 SAVE_AT_END_S = 0.5  # the editor waits two seconds for us; the engine's end takes up to one
 PLACES_MAX = 1000  # paths whose root is remembered
-SELF_DEBOUNCING = ("lsp4ij", "intellij", "jetbrains")  # clients that wait themselves (300 ms)
+# Clients that wait themselves (LSP4IJ: 300 ms), by the names of the programs that it runs in.
+SELF_DEBOUNCING = (
+    *("lsp4ij", "jetbrains", "intellij", "pycharm", "webstorm", "phpstorm", "rubymine", "goland"),
+    *("clion", "rider", "rustrover", "dataspell", "datagrip", "android studio", "aqua"),
+)
 
 _log = logging.getLogger(__name__)
 
@@ -84,6 +92,7 @@ class Session:
         self.surroundings = Surroundings()
         self.residence = Residence(self)
         self.deep = Deep(self)
+        self.elsewhere = Elsewhere(self)
         self.warming = Warming(self)
         self.model_known = asyncio.Event()  # loaded, or known that it cannot be
         self._policies: dict[Path, Policy] = {}
@@ -96,10 +105,11 @@ class Session:
         self.instant = Instant()
         self.next_edits = NextEdits(self)
         place = kept.folder()
-        self.last = Last(place)
+        counts = Ledger(place)
+        self.last = Feed(place, self, counts.save)
         self.threshold = Threshold(place)
-        self.record = Record(Ledger(place), learn=self.threshold.learn)
-        self.scheduler = Scheduler(_debounce_s(settings, client))
+        self.record = Record(counts, learn=self.threshold.learn)
+        self.scheduler = Scheduler(_debounce_s(settings, client), _linger_s(client))
 
     # -- the model ---------------------------------------------------------------------------
 
@@ -107,8 +117,25 @@ class Session:
         self, load: Callable[[], Engine] | None = None, *, most_tokens: int = loading.NO_LIMIT
     ) -> None:
         """Load the model in the background; `load` replaces the settings' choice."""
+        self.elsewhere.begin()
         self._set(Status("loading", "loading the model"))
         self.worker = Worker(load or (lambda: self._load(most_tokens)))
+
+    async def unload(self) -> None:
+        """Let go of the model, its state saved; `start` may load another one."""
+        loop = asyncio.get_running_loop()
+        self._set(Status("loading", "another model is loaded"))
+        self.model_known.clear()
+        self.warming.stop()
+        self.scheduler.forget()
+        await loop.run_in_executor(None, self.residence.save_now, SAVE_AT_END_S)
+        self._keep_speed()
+        worker, self.worker = self.worker, None  # nothing is handed to it from here on
+        if worker is not None and not await loop.run_in_executor(None, worker.close, UNLOAD_S):
+            _log.warning("the engine did not stop in time")
+        self._model_file = self._tokens = None
+        self.surroundings.forget()
+        self.deep.forget()
 
     def give_up(self, reason: str) -> None:
         """Go on without a model."""
@@ -124,10 +151,11 @@ class Session:
         if error is None:
             info = self.worker.ready.result().info
             speed = f"reads {info.prefill_per_s:.0f}, writes {info.decode_per_s:.0f} tokens/s"
-            self._set(Status("ready", f"{info.model}: {speed}", info.model))
+            self._set(Status("ready", f"{info.model}{self.elsewhere.place()}: {speed}", info.model))
         else:
             state: State = "no-model" if isinstance(error, ModelNotFound) else "error"
             self._set(Status(state, str(error)))
+            self.elsewhere.failed(error)
 
     def running_worker(self) -> Worker:
         """The worker of a loaded model. Raises NoText with the state while there is none."""
@@ -155,7 +183,7 @@ class Session:
             return {}
 
     def reload(self, settings: Settings) -> None:
-        """Take new settings; the model is loaded anew by the caller where they ask for another."""
+        """Take new settings; where they need the model anew (`needs_loading`), the caller loads."""
         before, self.settings = self.settings, settings
         self.scheduler.forget()
         if settings.exclude != before.exclude:
@@ -185,7 +213,9 @@ class Session:
 
     def close(self) -> None:
         """Let go of index and model. Native code that does not return is left to the end."""
+        self.elsewhere.stop()
         self.residence.save_now(SAVE_AT_END_S)
+        self.residence.close()
         self._keep_speed()
         self.instant.close()
         self.record.close()
@@ -215,22 +245,34 @@ class Session:
         return self._tokens
 
     def _load(self, most_tokens: int) -> Engine:
+        if self.elsewhere.wanted:
+            return self.elsewhere.load()
+        return self.load_local(self.settings.model, self.settings.modelPath, most_tokens)
+
+    def load_local(self, model: str, path: str, most_tokens: int = loading.NO_LIMIT) -> Engine:
+        """A model on this machine; on the engine's thread. Raises EngineError."""
         settings = self.settings
-        choice = loading.choose(settings.model, settings.modelPath)
+        choice = loading.choose(model, path)
         self._tokens = None
-        engine = loading.load(
+        shared = partial(sharing.load, urgency=self._urgency)
+        engine = (shared if settings.shared else loading.load)(
             choice,
             room_tokens=settings.contextTokens + settings.maxSuggestionTokens,
             most_tokens=most_tokens,
             threads=settings.threads,
             gpu_layers=settings.gpuLayers,
             kv_type=settings.kvType,
+            lora=settings.lora,
             state_folder=self.residence.folder(),
             say=self._said.append,
         )
         self._model_file = choice.path
         self.residence.restore(engine, choice)
         return engine
+
+    def _urgency(self) -> Priority:
+        """How urgent the engine's job is, for whoever schedules those of all windows."""
+        return self.worker.urgency if self.worker is not None else Priority.COMPLETION
 
     def _keep_speed(self) -> None:
         """The next session begins with what this one has measured: its budget is the same."""
@@ -342,6 +384,12 @@ def work_tree(path: Path) -> Path:
 def _debounce_s(settings: Settings, client: str) -> float | None:
     if settings.debounceMs != ADAPTIVE:
         return settings.debounceMs / 1000
-    if any(word in client.lower() for word in SELF_DEBOUNCING):
-        return 0.0
-    return None
+    return 0.0 if _waits_itself(client) else None
+
+
+def _linger_s(client: str) -> float:
+    return LONG_LINGER_S if _waits_itself(client) else LINGER_S
+
+
+def _waits_itself(client: str) -> bool:
+    return any(word in client.lower() for word in SELF_DEBOUNCING)

@@ -7,11 +7,13 @@ In: whatever a client, a workspace or the user's file says under `ghostwright`. 
 
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import platformdirs
 
@@ -32,6 +34,7 @@ class Remote:
     url: str = ""
     model: str = ""
     apiKeyEnv: str = ""  # noqa: N815  the contract's name
+    standIn: str = ""  # noqa: N815  a local model while it is away: a catalogue id, or auto
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,7 @@ class Settings:
     model: str = "auto"
     modelPath: str = ""  # noqa: N815
     remote: Remote = field(default_factory=Remote)
+    lora: tuple[str, ...] = ()  # adapters, PATH or PATH=SCALE
     contextTokens: int = 0  # noqa: N815  0: from the measured speed
     maxSuggestionTokens: int = 64  # noqa: N815
     multiline: bool = True
@@ -59,6 +63,7 @@ class Settings:
     threads: int = 0  # 0: one a physical core
     gpuLayers: int = -1  # noqa: N815  -1: all that fit
     kvType: str = "f16"  # noqa: N815
+    shared: bool = True  # one process holds the model for all windows
     stateDiskMb: int = 2048  # noqa: N815
     idleWarm: bool = True  # noqa: N815
     verify: Verify = field(default_factory=Verify)
@@ -79,6 +84,20 @@ WORDS: Mapping[str, tuple[str, ...]] = {
     "kvType": ("f16", "q8_0"),
     "logLevel": ("debug", "info", "warning", "error"),
 }
+LISTS: Mapping[str, str] = {"exclude": "patterns", "lora": "adapters, PATH or PATH=SCALE"}
+
+
+OF_LOADING = (
+    "model",
+    "modelPath",
+    "remote",
+    "lora",
+    "contextTokens",
+    "threads",
+    "gpuLayers",
+    "kvType",
+    "shared",
+)
 
 
 def resolve(*layers: object) -> tuple[Settings, list[str]]:
@@ -92,6 +111,11 @@ def resolve(*layers: object) -> tuple[Settings, list[str]]:
             continue
         settings = _merge(settings, _unwrap(layer), "", problems)
     return settings, problems
+
+
+def needs_loading(before: Settings, after: Settings) -> bool:
+    """Whether the model that runs with `before` is not the one that `after` asks for."""
+    return any(getattr(before, name) != getattr(after, name) for name in OF_LOADING)
 
 
 def user_file() -> Path:
@@ -141,9 +165,9 @@ def _value(name: str, value: Any, default: Any) -> tuple[Any, str]:
     if name == "languages":
         good = isinstance(value, Mapping) and all(v in ("on", "off") for v in value.values())
         return (dict(value), "") if good else (None, 'must map languages to "on" or "off"')
-    if name == "exclude":
+    if name in LISTS:
         good = isinstance(value, (list, tuple)) and all(isinstance(v, str) for v in value)
-        return (tuple(value), "") if good else (None, "must be a list of patterns")
+        return (tuple(value), "") if good else (None, f"must be a list of {LISTS[name]}")
     # bool is an int in Python: `threads: true` is not one thread
     if type(value) is not type(default):
         return None, f"must be {_TYPE_WORDS.get(type(default), 'an object')}"
@@ -151,7 +175,30 @@ def _value(name: str, value: Any, default: Any) -> tuple[Any, str]:
         return None, f"must be between {RANGES[name][0]} and {RANGES[name][1]}"
     if name in WORDS and value not in WORDS[name]:
         return None, f"must be one of {', '.join(WORDS[name])}"
-    return value, ""
+    return value, CHECKED[name](value) if name in CHECKED and value else ""
 
 
+def _url_problem(url: str) -> str:
+    """What is wrong with a server's address. It is not repeated: it may hold a password."""
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018  raises where it is none
+    except ValueError:
+        return "must be the address of a server"
+    if parts.scheme not in ("http", "https") or not parts.hostname or not url.isprintable():
+        return "must be an address that begins with http:// or https://"
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        return "must hold neither a name nor a password nor a query: see remote.apiKeyEnv"
+    return ""
+
+
+def _variable_problem(name: str) -> str:
+    return "" if _VARIABLE.fullmatch(name) else "must be the name of an environment variable"
+
+
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+CHECKED: Mapping[str, Callable[[str], str]] = {
+    "url": _url_problem,
+    "apiKeyEnv": _variable_problem,
+}
 _TYPE_WORDS = {bool: "true or false", int: "a whole number", str: "text"}

@@ -35,8 +35,7 @@ if TYPE_CHECKING:
     from lsp_server.prompting import Reading
     from lsp_server.session import Session
 
-AUTO_DEADLINE_S = 30.0  # a late answer still serves a user who has stopped to think
-MANUAL_DEADLINE_S = 60.0
+DEADLINE_S = 60.0  # a late answer still serves a user who has stopped to think
 LATE = "the model was not ready in time"
 RESTARTS = 3  # a decode that is proved wrong is replaced this often for one request
 
@@ -139,6 +138,7 @@ def _instant(ask: Ask, gap: Callable[[], Gap], session: Session) -> Suggestion |
     """What the repository makes near certain, with or without a model.
 
     What the model has written for this place already is better: it was shown, or goes on farther.
+    Whoever rests here and asks once more wants what the model says.
     """
     if ask.manual:
         return None
@@ -156,7 +156,7 @@ def _instant(ask: Ask, gap: Callable[[], Gap], session: Session) -> Suggestion |
     with contextlib.suppress(NoText):  # without a model nothing else is under way
         _, wish = needed(at, session)
         written = session.scheduler.find(wish)
-        if written is not None and written[1] == "cache":
+        if session.scheduler.rests(wish) or (written is not None and written[1] == "cache"):
             return None
         session.scheduler.arrive(wish)
         session.scheduler.keep(wish)
@@ -175,7 +175,6 @@ def _if_sure(suggestion: Suggestion, ask: Ask, session: Session) -> Suggestion:
 
 async def _text(ask: Ask, here: Start, session: Session) -> tuple[str, schedule.Decode, str]:
     """Raw text from a decode that fits, else from a new one, and where it came from."""
-    deadline_s = MANUAL_DEADLINE_S if ask.manual else AUTO_DEADLINE_S
     look = not ask.manual
     wish, start = here.wish, here
     if session.layout.is_chat:
@@ -188,11 +187,11 @@ async def _text(ask: Ask, here: Start, session: Session) -> tuple[str, schedule.
         found = session.scheduler.find(wish) if look else None
         decode, source = found or (_decode(start, session), "model")
         try:
-            raw = await session.scheduler.follow(decode, wish, deadline_s, worth)
+            raw = await session.scheduler.follow(decode, wish, DEADLINE_S, worth)
         except Diverged:
             start = here
             continue
-        if found is None or worth(raw):
+        if found is None or worth(raw) or decode.place == wish:
             return raw, decode, source
         look = False  # what is left of it is not worth showing: have the model go on
     raise Diverged(schedule.DIVERGED)

@@ -70,11 +70,14 @@ async def _perform(request: Request, session: Session, say: Callable[[str], None
     turns = tuple(await _off_loop(action.ask, it))
     if not turns or (request.kind in registry.WITHOUT_MODEL and not _has_model(session)):
         return await _judged(work, "", Outcome(request.kind, Proposal(), (), accepted=False))
+    seed = 0
     for number in range(1, ROUNDS + 1):
         say("asking the model" if number == 1 else f"asking again, {number} of {ROUNDS}")
-        outcome = await _round(work, turns, number)
+        outcome = await _round(work, turns, number, seed)
         if outcome.accepted or _is_stale(request, outcome, session):
             return outcome
+        # A small model often says the same again, word for word: then it is not asked greedily.
+        seed = number * CANDIDATES if outcome.transcript[-1] in turns else 0
         turns = (*outcome.transcript, Turn("user", again(outcome)))
     return outcome
 
@@ -97,13 +100,13 @@ class _Work:
     rules: verify.Rules
 
 
-async def _round(work: _Work, turns: tuple[Turn, ...], number: int) -> Outcome:
+async def _round(work: _Work, turns: tuple[Turn, ...], number: int, seed: int) -> Outcome:
     """The best answer to the same question. Where tests can tell, there is more than one."""
     candidates = CANDIDATES if work.rules.runs_tests else 1
     sources, most = model.Sources(work.it.root), _answer_tokens(work)
     found = []
-    for seed in range(candidates):
-        answer = await model.answer(turns, work.session, sources, seed=seed, most_tokens=most)
+    for each in range(seed, seed + candidates):
+        answer = await model.answer(turns, work.session, sources, seed=each, most_tokens=most)
         outcome = Outcome(
             work.action.kind,
             Proposal(),

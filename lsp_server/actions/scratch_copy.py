@@ -31,8 +31,10 @@ BOM = "\ufeff"
 FILES_MAX = 20_000
 BYTES_MAX = 512 * 1024**2
 PREFIX = "ghostwright-check-"
-# What a project has installed is no part of it, and is needed to run it: it is linked to.
+# What a project has installed is no part of it, and is needed to run it: it is linked to. `vendor`
+# may be a part of it, and is copied then; of the others a copy would lack what links hold together.
 INSTALLED = ("node_modules", ".venv", "venv", "vendor")
+NEVER_COPIED = frozenset(INSTALLED) - {"vendor"}
 
 
 class TooLarge(Exception):
@@ -89,6 +91,8 @@ def copy(
 ) -> None:
     """The same, here and now. Raises Stopped."""
     listing = list_allowed(policy, str(root)).allowed
+    if link:
+        listing = tuple(one for one in listing if not NEVER_COPIED & {*one.relative.split("/")})
     if len(listing) > FILES_MAX:
         raise TooLarge(f"{len(listing):,} files, and {FILES_MAX:,} are the most that are copied")
     left = BYTES_MAX

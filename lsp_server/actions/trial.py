@@ -102,7 +102,8 @@ class Trial:
         ran = await self._run([*checker.command, *(there if checker.takes_files else [])], which)
         if ran.stopped or ran.code not in (0, 1, 2):
             return f"{checker.name} did not come to an end: {ran.stopped or ran.code}"
-        return Counter(_about(ran.output.splitlines(), there))
+        # Some name files by their whole path, which is another one in each copy.
+        return Counter(_about(ran.output.replace(f"{place}/", "").splitlines(), there))
 
     async def _without(self, command: Sequence[str]) -> own_tests.Verdict:
         state = await asyncio.to_thread(scratch_copy.state, self.root, self.policy)

@@ -7,11 +7,11 @@ header or the catalogue, and loads nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine import catalogue, fetch, load, memory, plan
+from engine import catalogue, fetch, load, memory, plan, serving
 from engine.gguf import read_header
 from engine.plan import Machine, Plan
 from engine.shape import of_header
@@ -100,6 +100,29 @@ def report(model: Planned, given: Machine, wanted_tokens: int) -> dict[str, Any]
         ],
         "remote": None if chosen else REMOTE,
     }
+
+
+def served(model_id: str = "") -> list[dict[str, Any]]:
+    """What of one model, or of each, runs on machines with several GPUs."""
+    rows = [catalogue.find(model_id)] if model_id else list(catalogue.load().values())
+    return [asdict(found) for row in rows for found in serving.table(row)]
+
+
+def served_in_words(rows: list[dict[str, Any]]) -> str:
+    """A table for people, which is Markdown as well."""
+    lines = [
+        "| model | machine | form | weights | GPUs | on each | context | tokens in all |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        head = f"| {row['model']} | {row['machine']} | {row['form']} | {_gb(row['weights_bytes'])}"
+        if not row["gpus"]:
+            lines.append(f"{head} | - | - | does not fit: {row['why']} | - |")
+            continue
+        gpus = f"{row['gpus']}{', experts whole' if row['experts_whole'] else ''}"
+        context = f"{row['context_tokens']:,} | {row['tokens']:,} |"
+        lines.append(f"{head} | {gpus} | {_gb(row['gpu_bytes'])} | {context}")
+    return "\n".join(lines)
 
 
 def in_words(found: dict[str, Any]) -> str:

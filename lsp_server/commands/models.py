@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine import catalogue, fetch
 from engine.types import EngineError
+from lsp_server.cli import Failed
 from lsp_server.commands import model_plan
 from lsp_server.settings import CONTEXT_LIMIT_TOKENS
 
@@ -34,7 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     verify = actions.add_parser("verify", help="read a model again and compare its hash")
     verify.add_argument("id", metavar="ID")
     plan = actions.add_parser("plan", help="what of a model fits into memory, and where it goes")
-    plan.add_argument("id", metavar="ID|FILE")
+    plan.add_argument("id", metavar="ID|FILE", nargs="?", default="")
+    plan.add_argument("--gpus", action="store_true", help="on 1 x 24, 4 x 24 and 8 x 80 GB")
     plan.add_argument("--ram", type=_size, metavar="GB", help="memory for it, if not what is free")
     plan.add_argument("--vram", type=_size, metavar="GB", help="memory of the GPU for it")
     plan.add_argument("--context", type=_tokens, default=0, metavar="N", help="tokens wanted")
@@ -100,6 +102,12 @@ def pull(model: Model, local: Path | None = None) -> Path:
 
 
 def _plan(args: argparse.Namespace) -> int:
+    if args.gpus:
+        rows = model_plan.served(args.id)
+        print(json.dumps(rows) if args.json else model_plan.served_in_words(rows))
+        return 0
+    if not args.id:
+        raise Failed("which model? ghostwright models plan ID, or --gpus for all of them")
     given = model_plan.machine(args.ram, args.vram)
     found = model_plan.report(model_plan.find(args.id), given, args.context)
     print(json.dumps(found) if args.json else model_plan.in_words(found))

@@ -28,8 +28,7 @@ if TYPE_CHECKING:
     import argparse
 
     from engine.catalogue import Model
-    from engine.llama import LlamaEngine
-    from engine.types import EngineInfo
+    from engine.types import Engine, EngineInfo
 
 # Measured: 0.5B parameters are read at about 50 tokens a second and core, so that a core reads
 # about 25 billion parameters x tokens a second. Typing wants 60 tokens a second and more.
@@ -148,7 +147,7 @@ def _in_words(way: Tuning, found: tuning.Trial) -> str:
     )
 
 
-def _loaded(choice: load.Choice, settings: Settings, way: Tuning | None = None) -> LlamaEngine:
+def _loaded(choice: load.Choice, settings: Settings, way: Tuning | None = None) -> Engine:
     return load.load(
         choice,
         room_tokens=settings.contextTokens + settings.maxSuggestionTokens,

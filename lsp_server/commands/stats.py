@@ -7,23 +7,19 @@ import argparse
 import json
 import shutil
 import sys
-import time
-from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import filelock
 
 from lsp_server.cli import Failed
-from lsp_server.suggestions import confidence, kept, ledger
-from lsp_server.suggestions.record import ACCEPTED
+from lsp_server.suggestions import confidence, kept, ledger, tally
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections import Counter
+    from collections.abc import Sequence
 
     from lsp_server.suggestions.ledger import Counts
 
-DAYS = 30
-DAY_S = 86_400
 CHART_DAYS = 14  # with suggestions; more do not fit above the prompt
 EIGHTHS = " ▏▎▍▌▋▊▉█"
 WIDEST_BAR, NARROWEST_BAR = 40, 4
@@ -34,21 +30,21 @@ FIGURES = "  100 %  12345 of 12345"  # right of a bar
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """--days, --reset, --json."""
-    parser.add_argument("--days", type=_days, default=DAYS, metavar="N", help="the last N days")
+    parser.add_argument(
+        "--days", type=_days, default=tally.DAYS, metavar="N", help="the last N days"
+    )
     parser.add_argument("--reset", action="store_true", help="forget all counts and what they told")
     parser.add_argument("--json", action="store_true")
 
 
 def run(args: argparse.Namespace) -> int:
     """Print what is known of the last days; nothing yet is no failure."""
-    folder = kept.folder()
     if args.reset:
         _reset()
-    oldest = ledger.day_of(time.time() - (args.days - 1) * DAY_S)
-    counts = {key: found for key, found in ledger.read(folder).items() if key.day >= oldest}
     if args.json:
-        print(json.dumps(_report(counts, args.days) | {"levels": confidence.read(folder)}))
+        print(json.dumps(tally.of_last_days(args.days)))
     else:
+        counts = tally.counts_of(args.days)
         width = shutil.get_terminal_size().columns
         print("\n".join(_lines(counts, args.days, width, blocks=_shows_blocks())))
     return 0
@@ -62,44 +58,28 @@ def _reset() -> None:
         raise Failed(f"the statistics cannot be removed now: {error}") from error
 
 
-def _report(counts: Counts, days: int) -> dict[str, Any]:
-    """Totals, and the same by each part of the key."""
-    parts = {f"by_{part}": _by(counts, part) for part in ("day", "language", "model", "source")}
-    return {"days": days, **_figures(_total(counts.values()))} | {
-        name: {value: _figures(found) for value, found in sorted(groups.items())}
-        for name, groups in parts.items()
-    }
-
-
-def _figures(found: Counter[str]) -> dict[str, Any]:
-    """Counts and shares; a share of nothing is none."""
-    accepted, looked_at = _accepted(found), found["kept"] + found["lost"]
-    return {
-        **{what: found[what] for what in ledger.WHAT},
-        "accepted": accepted,
-        "accepted_share": round(accepted / found["shown"], 3) if found["shown"] else None,
-        "kept_share": round(found["kept"] / looked_at, 3) if looked_at else None,
-    }
-
-
 def _lines(counts: Counts, days: int, width: int, *, blocks: bool) -> list[str]:
     """What a person reads."""
-    total = _total(counts.values())
+    total = tally.total(counts.values())
     span = "Today" if days == 1 else f"Last {days} days"
     if not total["shown"]:
         hidden = f", {total['hidden']} held back as unsure" if total["hidden"] else ""
         return [f"{span}: no suggestion was shown yet{hidden}."]
     lines = [*_summary(span, total), ""]
-    by_day = sorted(_by(counts, "day").items())[-CHART_DAYS:]
+    by_day = sorted(tally.by(counts, "day").items())[-CHART_DAYS:]
     lines += _chart("Accepted, by day", by_day, width, blocks=blocks)
     for part in ("language", "model", "source"):
-        rows = sorted(_by(counts, part).items(), key=lambda row: (-row[1]["shown"], row[0]))
+        rows = sorted(tally.by(counts, part).items(), key=lambda row: (-row[1]["shown"], row[0]))
         lines += ["", *_chart(f"By {part}", rows[:ROWS], width, blocks=blocks)]
     return lines
 
 
 def _summary(span: str, total: Counter[str]) -> list[str]:
-    shown, accepted, looked_at = total["shown"], _accepted(total), total["kept"] + total["lost"]
+    shown, accepted, looked_at = (
+        total["shown"],
+        tally.accepted(total),
+        total["kept"] + total["lost"],
+    )
     parts = f"{total['whole']} whole, {total['line']} a line, {total['word']} a word"
     by_hand, hidden = (
         f"{total['typed']} typed out by hand",
@@ -121,7 +101,7 @@ def _chart(
     room = min(WIDEST_BAR, max(NARROWEST_BAR, width - names - len(FIGURES) - 3))
     lines = [title]
     for name, found in rows:
-        accepted, shown = _accepted(found), found["shown"]
+        accepted, shown = tally.accepted(found), found["shown"]
         share = min(1.0, accepted / shown) if shown else 0.0
         bar = _bar(share, room, blocks=blocks)
         label = name if len(name) <= names else f"{name[: names - 1]}~"
@@ -143,24 +123,6 @@ def _shows_blocks() -> bool:
     except (UnicodeEncodeError, LookupError):
         return False
     return True
-
-
-def _by(counts: Counts, part: str) -> dict[str, Counter[str]]:
-    groups: dict[str, Counter[str]] = {}
-    for key, found in counts.items():
-        groups.setdefault(getattr(key, part), Counter()).update(found)
-    return groups
-
-
-def _total(found: Iterable[Counter[str]]) -> Counter[str]:
-    total: Counter[str] = Counter()
-    for each in found:
-        total.update(each)
-    return total
-
-
-def _accepted(found: Counter[str]) -> int:
-    return sum(found[how] for how in ACCEPTED)
 
 
 def _days(text: str) -> int:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -100,17 +101,20 @@ def completion_items(
     """The fallback for clients without inline completion: one item, the whole suggestion."""
     if not suggestion.text:
         return types.CompletionList(is_incomplete=True, items=[])
-    first_line = suggestion.text.strip().split("\n", 1)[0]
+    # Clients take the item for the word at the cursor, and some replace that: it is a part of it.
+    word = _word_before(document, place)
+    ends = (replace(place, index=place.index - len(word)), place)
+    first_line = (word + suggestion.text).strip().split("\n", 1)[0]
+    covered = types.Range(*(types.Position(*document.position(end, encoding)) for end in ends))
     item = types.CompletionItem(
         label=first_line,
         kind=types.CompletionItemKind.Text,
         detail="Ghostwright",
         documentation=suggestion.text,
-        # Clients filter by the word at the cursor; this text starts behind it.
-        filter_text=_word_before(document, place) + first_line,
+        filter_text=first_line,
         sort_text="0",
         insert_text_format=types.InsertTextFormat.PlainText,
-        text_edit=types.TextEdit(_empty_range(document, place, encoding), suggestion.text),
+        text_edit=types.TextEdit(covered, word + suggestion.text),
     )
     return types.CompletionList(is_incomplete=True, items=[item])
 
@@ -167,9 +171,3 @@ def _word_before(document: Document, place: Place) -> str:
     while start and (before[start - 1].isalnum() or before[start - 1] == "_"):
         start -= 1
     return before[start:]
-
-
-def _empty_range(document: Document, place: Place, encoding: Encoding) -> types.Range:
-    line, column = document.position(place, encoding)
-    position = types.Position(line, column)
-    return types.Range(position, position)

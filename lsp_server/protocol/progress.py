@@ -14,21 +14,34 @@ from lsprotocol import types
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Callable
     from pathlib import Path
 
     from indexer.snapshot import Report
     from lsp_server.protocol.transport import Server
 
 PERIOD_S = 0.1
+STATUS_S = 1.0  # a number in a status bar need not change more often
 _log = logging.getLogger(__name__)
 
 
 class IndexProgress:
     """A listener of `lsp_server.indexing`."""
 
-    def __init__(self, server: Server, loop: asyncio.AbstractEventLoop, *, shown: bool) -> None:
-        """`shown`: the client can show progress that the server begins."""
-        self._server, self._loop, self._shown = server, loop, shown
+    def __init__(
+        self,
+        server: Server,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        shown: bool,
+        tell: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`shown`: the client can show progress that the server begins. `tell`: the counts are new.
+
+        It is called from the loop, once a second at most, and at the end.
+        """
+        self._server, self._loop, self._shown, self._tell = server, loop, shown, tell
+        self._told = time.monotonic()
         self._begun: dict[str, float] = {}  # token -> when it was last reported
         self.files = 0
         self.done = 0
@@ -43,9 +56,13 @@ class IndexProgress:
 
     def _report(self, root: Path, done: int, total: int) -> None:
         self.files, self.done = total, done
+        now = time.monotonic()
+        if now - self._told >= STATUS_S:
+            self._told = now
+            self._tell()
         if not self._shown:
             return
-        token, now = _token(root), time.monotonic()
+        token = _token(root)
         if token not in self._begun:
             # By the protocol the client's consent is awaited; a client that refuses ignores us.
             self._server.protocol.send_request(
@@ -67,6 +84,7 @@ class IndexProgress:
         if self._begun.pop(_token(root), None) is not None:
             text = f"{report.files:,} files" if report else "failed"
             self._send(_token(root), types.WorkDoneProgressEnd(message=text))
+        self._tell()
 
     def _send(
         self,

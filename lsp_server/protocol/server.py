@@ -28,13 +28,14 @@ from lsp_server.protocol import (
     lifecycle,
     progress,
     requests,
+    selecting,
     status,
 )
 from lsp_server.protocol import edits as next_edits
 from lsp_server.protocol.findings import Findings
 from lsp_server.protocol.transport import Server
 from lsp_server.session import Session
-from lsp_server.suggestions import choice
+from lsp_server.suggestions import choice, tally
 from lsp_server.suggestions.ahead import Ahead
 
 if TYPE_CHECKING:
@@ -73,6 +74,11 @@ class GhostwrightServer(Server):
         self.client_commands: frozenset[str] = frozenset()  # that we may name in an action
         self.findings = Findings(self)
         self.finding: asyncio.Future[Any] | None = None  # of a next edit, for a list of actions
+        self.selection = selecting.Selection()
+        self.client_settings: Any = None  # what it said last
+        self.loaded_with: settings.Settings | None = None
+        self.loading: asyncio.Task[None] | None = None
+        self.crashes: lifecycle.CrashRecord | None = None
         self.protocol.undecodable = self._undecodable
         for method, handler in FEATURES.items():
             self.feature(method, OPTIONS.get(method))(handler)
@@ -90,12 +96,17 @@ class GhostwrightServer(Server):
             resolved,
             convert.roots(params),
             client=params.client_info.name if params.client_info else "",
-            on_status=lambda _: self.status_line.show(self.session.status, self.status_object()),
+            on_status=lambda _: self.tell_status(),
             on_warning=self.status_line.warn,
         )
         self.ahead = Ahead(self.session)
         self.listing = listing.Listing(self.session)
         self.session.indexing.wake()
+        self.session.last.begin()  # shows it where a dashboard is open
+
+    def tell_status(self) -> None:
+        """Tell the client how we are now."""
+        self.status_line.show(self.session.status, self.status_object())
 
     def status_object(self) -> dict[str, object]:
         """The object of `ghostwright/status` and of the command, as it is now."""
@@ -108,11 +119,32 @@ class GhostwrightServer(Server):
         )
 
     def take_settings(self, options: Any) -> None:
-        """New settings from the client, above those of its start; all but the model's own."""
-        resolved, problems = settings.resolve(self.user_options, self.client_options, options)
-        for problem in problems:
+        """New settings from the client, above those of its start."""
+        self.client_settings = options
+        for problem in self.settings_without_choice()[1]:
             self.status_line.warn(problem)
-        self.session.reload(resolved)
+        self._follow_settings()
+
+    def settings_without_choice(self) -> tuple[settings.Settings, list[str]]:
+        """What all layers of settings say, and what is wrong with them."""
+        layers = self.user_options, self.client_options, self.client_settings
+        return settings.resolve(*layers)
+
+    def choose_model(self, model: str) -> None:
+        """Take another model, until the settings name yet another one."""
+        self.selection.choose(model, self.settings_without_choice()[0])
+        self._follow_settings()
+
+    def _follow_settings(self) -> None:
+        """Take the settings as they are now; the model is loaded anew where they need that."""
+        self.session.reload(self.selection.above(self.settings_without_choice()[0]))
+        if self._is_out_of_date():
+            self.loading = asyncio.create_task(self._load_anew(self.loading))
+
+    def _is_out_of_date(self) -> bool:
+        """Whether the model was loaded, or is being loaded, with other settings."""
+        used = self.loaded_with
+        return used is not None and settings.needs_loading(used, self.session.settings)
 
     def follow(
         self, before: Document | None, document: Document, changes: Sequence[Change]
@@ -128,7 +160,7 @@ class GhostwrightServer(Server):
         window = self.client_capabilities.window
         shown = bool(window and window.work_done_progress)
         loop = asyncio.get_running_loop()
-        self.index_progress = progress.IndexProgress(self, loop, shown=shown)
+        self.index_progress = progress.IndexProgress(self, loop, shown=shown, tell=self.tell_status)
         on_rules = partial(loop.call_soon_threadsafe, self.session.rules_changed)
         self.session.indexing.start(cache_dir(), self.index_progress, on_rules)
         for document in self.session.documents:
@@ -136,6 +168,7 @@ class GhostwrightServer(Server):
 
     async def load_model(self) -> None:
         """Load in the background, with the care that earlier crashes advise."""
+        self.loaded_with = self.session.settings
         crashes = lifecycle.CrashRecord(cache_dir() / "running", repr(self.session.settings))
         verdict = crashes.verdict()
         if verdict == "no-model":
@@ -143,14 +176,28 @@ class GhostwrightServer(Server):
             return
         crashes.start()
         self.protocol.at_stop(crashes.end)
+        self.crashes = crashes
         most = SAFE_CONTEXT_TOKENS if verdict == "smaller" else NO_LIMIT
         self.session.start(self.load, most_tokens=most)
-        assert self.session.worker is not None
-        ready = asyncio.wrap_future(self.session.worker.ready)
+        worker = self.session.worker
+        assert worker is not None
+        ready = asyncio.wrap_future(worker.ready)
         await asyncio.wait([ready])
         if not ready.cancelled():
             ready.exception()  # heard; `loaded` says it to the user
-            self.session.loaded()
+            if worker is self.session.worker:  # else another one is wanted by now
+                self.session.loaded()
+
+    async def _load_anew(self, before: asyncio.Task[None] | None) -> None:
+        """Change the model for the one that the settings name; one change after the other."""
+        if before is not None:
+            await asyncio.wait([before])
+        if self._is_out_of_date():  # several changes at once are one
+            await self.session.unload()
+            if self.crashes is not None:
+                self.crashes.end()  # what happens from here on is not of these settings
+            await self.load_model()
+            self.session.warming.again()
 
     async def answer(
         self, params: types.TextDocumentPositionParams | Any, *, manual: bool
@@ -313,6 +360,11 @@ async def report_status(ls: GhostwrightServer, *_: Any) -> dict[str, object]:
     return {**ls.status_object(), "log": str(ls.log_file) if ls.log_file else ""}
 
 
+async def statistics(_: GhostwrightServer, *__: Any) -> dict[str, Any]:
+    """The JSON of `ghostwright stats`."""
+    return await asyncio.get_running_loop().run_in_executor(None, tally.of_last_days)
+
+
 async def pause(ls: GhostwrightServer, *_: Any) -> dict[str, object]:
     """Stop suggesting, or go on."""
     ls.session.pause(paused=ls.session.status.state != "paused")
@@ -353,7 +405,9 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     actions.REFACTOR: actions.refactor,
     asking.ASK: asking.ask,
     "ghostwright.explain": explain_last,
+    "ghostwright.stats": statistics,
     "ghostwright.status": report_status,
+    selecting.SELECT: selecting.select_model,
     "ghostwright.pause": pause,
     "ghostwright.reindex": reindex,
 }

@@ -51,11 +51,16 @@ class Ahead:
         try:
             await asyncio.sleep(LOOK_S)
             if self._session.documents.get(ask.document.uri) is ask.document:
-                suggest.begin(accepted(ask, suggestion.text), self._session)
+                suggest.begin(following(ask, suggestion), self._session)
         except (NoText, EngineError) as reason:
             _log.debug("nothing is written ahead: %s", reason)
         except Exception:  # noqa: BLE001  nobody waits for this task: it would be lost
             _log.exception("writing ahead failed")
+
+
+def following(ask: Ask, suggestion: Suggestion) -> Ask:
+    """What is likely to be asked next. Of an instant text the model has not said what it thinks."""
+    return ask if suggestion.source == "instant" else accepted(ask, suggestion.text)
 
 
 def accepted(ask: Ask, text: str) -> Ask:

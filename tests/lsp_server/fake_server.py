@@ -57,7 +57,7 @@ def _next_letters(prompt: str):
 def main() -> None:
     log, min_ms, max_ms = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     if not max_ms:
-        suggest.AUTO_DEADLINE_S = 1.0
+        suggest.DEADLINE_S = 1.0
     server = GhostwrightServer(lambda: Recorded(log, min_ms, max_ms))
     lifecycle.exit_now(transport.serve_stdio(server))
 

@@ -12,8 +12,8 @@ from checks import fake_session
 from engine.worker import Priority
 from lsp_server.documents import Change, Place, behind
 from lsp_server.settings import Settings
-from lsp_server.suggest import Ask, Selected, suggest
-from lsp_server.suggestions.ahead import LOOK_S, Ahead, accepted
+from lsp_server.suggest import Ask, Selected, Suggestion, suggest
+from lsp_server.suggestions.ahead import LOOK_S, Ahead, accepted, following
 
 FIRST, SECOND = ["a", " = ", "first"], [" + b", " + c"]
 ENOUGH_S = LOOK_S + 0.35
@@ -127,3 +127,11 @@ def test_what_follows_an_accept_is_asked_behind_it(text, line, index):
     assert after.place == Place(line, index)
     assert after.document.text == f"a {text}b"
     assert document.text == "a b"
+
+
+def test_of_an_instant_text_the_model_says_first_what_it_thinks():
+    session = fake_session(FIRST)
+    asked = Ask(session.documents.open("untitled:1", "python", 1, "a b"), Place(0, 2))
+    session.close()
+    assert following(asked, Suggestion("x", source="instant")) is asked
+    assert following(asked, Suggestion("x")) == accepted(asked, "x")

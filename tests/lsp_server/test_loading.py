@@ -19,7 +19,7 @@ from lsp_server.settings import Settings
 def settings(tmp_path, monkeypatch):
     monkeypatch.setenv("GHOSTWRIGHT_CACHE", str(tmp_path / "cache"))
     path = write_tiny(tmp_path / "long.gguf", "qwen3moe", context_tokens=65_536)
-    return replace(Settings(), modelPath=str(path), contextTokens=40_000)
+    return replace(Settings(), modelPath=str(path), contextTokens=40_000, shared=False)
 
 
 async def loaded(session: Session) -> None:

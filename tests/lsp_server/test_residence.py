@@ -16,6 +16,7 @@ import pytest
 from slices import QUICK, Slices, opened, session_on, until
 
 from engine.places import cache_dir
+from engine.saved import WINDOWS_MAX, SavedStates
 from engine.types import RequestRejected, Slot
 from lsp_server import residence, warming
 from lsp_server.documents import Place
@@ -304,7 +305,7 @@ async def test_P9_an_engine_that_hangs_does_not_hold_up_the_end(root, model, cac
 
 
 async def test_I12_two_servers_on_one_repository(root, model, cache):
-    """Both save under one key; whoever starts next finds one of the two whole."""
+    """Each keeps what it has read itself; whoever starts next finds one of the two whole."""
     one, two = Slices(), Slices()
     async with (
         session_on(one, root, QUICK, None, model) as first,
@@ -314,10 +315,34 @@ async def test_I12_two_servers_on_one_repository(root, model, cache):
             document = opened(session, root / name)
             await suggest(Ask(document, Place(25, 2)), session)
             await session.residence.save()
+    assert len(states()) == 2
     engine = Slices()
     async with session_on(engine, root, QUICK, None, model):
         assert "main.py" in engine.text() or "shapes.py" in engine.text()
-    assert len(states()) == 1
+
+
+async def test_S4_no_window_keeps_what_becomes_excluded_for_another(root, model, cache):
+    async with (
+        session_on(Slices(), root, QUICK, None, model) as first,
+        session_on(Slices(), root, QUICK, None, model) as second,
+    ):
+        for session in (first, second):
+            await suggest(Ask(opened(session, root / "main.py"), HERE), session)
+            await session.residence.save()
+        assert len(states()) == 2
+        first.reload(replace(QUICK, exclude=("shapes.py",)))
+        await until(lambda: CANARY not in saved_text())
+
+
+def test_a_window_has_a_number_of_its_own_while_it_is_open(tmp_path):
+    one, two = (SavedStates(tmp_path, 1 << 20) for _ in range(2))
+    locks = [states.window("/r") for states in (one, two, one)]
+    assert [number for number, _ in locks] == [0, 1, 2]
+    assert one.window("/other")[0] == 0
+    locks[1][1].release()
+    again = [two.window("/r") for _ in range(WINDOWS_MAX)]
+    assert [number for number, _ in again] == [1, *range(3, WINDOWS_MAX), 0, 0]
+    assert again[-1][1] is None
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such rights")

@@ -30,6 +30,12 @@ NAMES = [item.name for item in fields(Settings)]
         ({"exclude": [1]}, "exclude", (), "must be a list of patterns"),
         ({"remote": {"url": "http://a"}}, "remote", Remote("http://a"), ""),
         ({"remote": "http://a"}, "remote", Remote(), "remote must be an object"),
+        ({"remote": {"standIn": "auto"}}, "remote", Remote(standIn="auto"), ""),
+        ({"remote": {"url": "ftp://a"}}, "remote", Remote(), "remote.url must be an address that"),
+        ({"remote": {"url": "http://me:pw@a"}}, "remote", Remote(), "must hold neither"),
+        ({"remote": {"url": "http://a:99999999"}}, "remote", Remote(), "remote.url must be"),
+        ({"remote": {"url": "https://a/v1?key=x"}}, "remote", Remote(), "must hold neither"),
+        ({"remote": {"apiKeyEnv": "sk-1 2"}}, "remote", Remote(), "the name of an environment"),
         ({"verify": {"timeoutS": 0}}, "verify", Verify(), "verify.timeoutS must be between"),
         ({"colour": 1}, "model", "auto", "'colour' is not a setting"),
         ({"model": None}, "model", "auto", ""),
@@ -41,6 +47,11 @@ def test_option(options, name, expected, problem):
     assert getattr(settings, name) == expected
     assert len(problems) == bool(problem)
     assert problem in "".join(problems)
+
+
+def test_what_may_be_a_secret_is_not_repeated():
+    options = {"remote": {"url": "http://me:hidden@a", "apiKeyEnv": "sk-hidden"}}
+    assert "hidden" not in "".join(resolve(options)[1])
 
 
 def test_later_layers_win_and_keep_what_they_do_not_name():

@@ -210,7 +210,7 @@ def test_a_request_that_nobody_wants_any_more_stops_the_engine():
 
 
 def test_the_deadline_gives_the_lines_that_are_there(monkeypatch):
-    monkeypatch.setattr("lsp_server.suggest.AUTO_DEADLINE_S", 0.3)
+    monkeypatch.setattr("lsp_server.suggest.DEADLINE_S", 0.3)
     session = fake_session(["a = 1\n", "    b = ", *"xxxxxxxxxxxxxxxx"], token_s=0.07)
 
     async def scene():
@@ -369,6 +369,37 @@ def test_what_is_certain_does_not_wait_for_the_model_and_does_not_stop_it():
     assert (known.text, known.source) == ("em) + shipping_to(country", "instant")
     # What the model has written meanwhile goes farther.
     assert (last.text, last.source) == ("m) + shipping_to(country)  # as above", "cache")
+
+
+def test_who_rests_at_what_is_certain_gets_what_the_model_says(monkeypatch):
+    apart_s = 0.5
+    monkeypatch.setattr(schedule, "FAST_TYPING_S", apart_s)
+    session = fake_session(["em) + shipping_to(country)  # as above"])
+
+    async def scene():
+        typist = Typist(session, REPEATED)
+        first, second = await typist.ask(), await typist.ask()
+        await asyncio.sleep(apart_s)
+        return first, second, await typist.ask()
+
+    first, second, rested = play(session, scene)
+    assert (first.source, second.source, rested.source) == ("instant", "instant", "model")
+    assert rested.text == "em) + shipping_to(country)  # as above"
+
+
+@pytest.mark.parametrize("answer", ["", "\n", " "])
+def test_a_place_without_text_costs_the_model_once(answer):
+    function, calls = counted([answer])
+    session = fake_session(function)
+
+    async def scene():
+        typist = Typist(session, "name = $0\n")
+        return await typist.ask(), await typist.ask()
+
+    first, second = play(session, scene)
+    assert first.text == second.text == ""
+    assert first.reason == second.reason
+    assert len(calls) == 1
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ import sys
 import time
 from collections import Counter, defaultdict
 from contextlib import contextmanager
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -67,7 +68,7 @@ class Result(NamedTuple):
 
 
 class Remembering:
-    """An engine that has kept every answer it gave, by what it was asked."""
+    """An engine that has kept every answer it gave, by what it was asked and with which seed."""
 
     def __init__(self, engine: Any, answers: Answers) -> None:
         self._engine, self._answers = engine, answers
@@ -78,17 +79,19 @@ class Remembering:
     def complete(
         self, prompt: Any, sampling: Any, cancel: Any, hear: Any, *slot: Any
     ) -> Completion:
-        known = self._answers.get(prompt) if not sampling.seed else None
+        asked = replace(prompt, token_ids=(*prompt.token_ids, -sampling.seed))
+        asked = asked if sampling.seed else prompt
+        known = self._answers.get(asked)
         if known is not None:
             hear(known["text"])
             return Completion(known["text"], known["stopped_by"], Usage(**known["usage"]))
         started = time.perf_counter()
         done = self._engine.complete(prompt, sampling, cancel, hear, *slot)
-        if done.stopped_by != "cancelled" and not sampling.seed:
+        if done.stopped_by != "cancelled":
             usage = {name: getattr(done.usage, name) for name in Usage.__dataclass_fields__}
             seconds = round(time.perf_counter() - started, 2)
             row = {"text": done.text, "stopped_by": done.stopped_by}
-            self._answers.put(prompt, {**row, "usage": usage, "seconds": seconds})
+            self._answers.put(asked, {**row, "usage": usage, "seconds": seconds})
         return done
 
     def close(self) -> None:

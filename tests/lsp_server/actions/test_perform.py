@@ -10,6 +10,7 @@ import pytest
 from acting import acting, after
 
 from engine.chat import Turn
+from engine.fake import FakeEngine
 from lsp_server.actions import perform, registry, report, verify
 from lsp_server.actions.target import function_at, replaced
 from lsp_server.actions.types import STALE, Check, FileChange, Proposal, Refused
@@ -95,6 +96,27 @@ def test_three_rounds_are_the_most(desk):
         assert (outcome.rounds, len(it.asked)) == (3, 3)
         assert outcome.reason == "answer: there is no code in it"
         assert [turn.role for turn in outcome.transcript].count("assistant") == 3
+
+
+@pytest.mark.parametrize(
+    ("answers", "greedy"),
+    [
+        pytest.param(("nonsense", "nonsense", NEW), [True, True, False], id="said again"),
+        pytest.param(("nonsense", "other nonsense", NEW), [True, True, True], id="something else"),
+    ],
+)
+def test_who_says_the_same_again_is_not_asked_greedily(desk, monkeypatch, answers, greedy):
+    """A small model repeats itself word for word, and would to the end of the rounds."""
+    seen, complete = [], FakeEngine.complete
+
+    def spied(engine, prompt, sampling, *more):
+        seen.append(sampling.temperature == 0)
+        return complete(engine, prompt, sampling, *more)
+
+    monkeypatch.setattr(FakeEngine, "complete", spied)
+    with desk(*answers) as it:
+        assert it.act().accepted
+    assert seen == greedy
 
 
 def test_P5_an_edit_for_an_older_text_is_not_accepted(desk):
