@@ -81,11 +81,11 @@ class Editor:
         self.client.text_document_did_open(types.DidOpenTextDocumentParams(item))
         return uri
 
-    def type(self, uri: str, line: int, character: int, text: str) -> None:
-        """Insert text at a place."""
+    def type(self, uri: str, line: int, character: int, text: str, over: int = 0) -> None:
+        """Insert text at a place, over so many characters."""
         self.versions[uri] += 1
-        here = types.Position(line, character)
-        change = types.TextDocumentContentChangePartial(range=types.Range(here, here), text=text)
+        here, end = types.Position(line, character), types.Position(line, character + over)
+        change = types.TextDocumentContentChangePartial(range=types.Range(here, end), text=text)
         target = types.VersionedTextDocumentIdentifier(version=self.versions[uri], uri=uri)
         self.client.text_document_did_change(types.DidChangeTextDocumentParams(target, [change]))
 

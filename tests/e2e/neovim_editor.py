@@ -20,8 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from filelock import FileLock
-
-from engine.places import cache_dir
+from kept import TOOLS, artefacts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,14 +39,21 @@ LUA_PATH = f"lua package.path = [[{SCENARIOS.as_posix()}/?.lua;]] .. package.pat
 
 def neovim() -> Path:
     """The editor, installed if need be. Raises CalledProcessError or OSError when it cannot be."""
-    chosen = os.environ.get("GHOSTWRIGHT_TEST_CACHE")
-    folder = Path(chosen) if chosen else cache_dir() / "editors"
-    folder.mkdir(parents=True, exist_ok=True)
-    home = folder / f"neovim-{VERSION}"
-    with FileLock(folder / "neovim.lock", timeout=INSTALL_TIMEOUT_S):
+    TOOLS.mkdir(parents=True, exist_ok=True)
+    home = TOOLS / f"neovim-{VERSION}"
+    with FileLock(TOOLS / "neovim.lock", timeout=INSTALL_TIMEOUT_S):
         if not home.exists():
             _install(home)
     return _program(home)
+
+
+def homes(folder: Path) -> dict[str, str]:
+    """Neovim's folders, below one of the test's own."""
+    found = {}
+    for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR"):
+        (folder / name).mkdir(mode=0o700)
+        found[name] = str(folder / name)
+    return found
 
 
 def run(
@@ -56,10 +62,12 @@ def run(
     folder: Path,
     environment: Mapping[str, str],
     deadline_s: float,
+    **more: object,
 ) -> subprocess.CompletedProcess[str]:
     """Run `neovim/<scenario>.lua` in an editor whose working folder is `folder`.
 
-    Returns its exit code and what it printed. Raises TimeoutExpired; no process is left behind.
+    `more` stands beside the rest in GHOSTWRIGHT_TEST. Returns its exit code and what it printed.
+    Raises TimeoutExpired; no process is left behind.
     """
     place = {
         "nvim": str(nvim),
@@ -67,6 +75,9 @@ def run(
         "cmd": SERVER,
         "folder": str(folder),
         "settings": {"maxSuggestionTokens": 24},
+        "python": sys.executable,
+        "artefacts": artefacts().as_posix(),
+        **more,
     }
     script = str(SCENARIOS / f"{scenario}.lua")
     command = [str(nvim), "--clean", "--headless", "--cmd", LUA_PATH, "-l", script]
@@ -77,8 +88,8 @@ def run(
         command,
         env={
             **os.environ,
-            **environment,
             "PYTHONPATH": pythonpath,
+            **environment,
             "GHOSTWRIGHT_TEST": json.dumps(place),
         },
         stdin=subprocess.DEVNULL,

@@ -48,11 +48,15 @@ async def test_a_suggestion_and_the_next_one_for_a_tail(starter_cache, sample):
         await it.suggest(uri, line, column + 5, manual=True)
         second = await it.explain()
         status = await it.command("ghostwright.status")
-        sockets = psutil.Process(it.client._server.pid).net_connections("inet")
+        server = psutil.Process(it.client._server.pid)  # the model is in a child of it
+        programs = [server, *server.children(recursive=True)]
+        sockets = [one for each in programs for one in each.net_connections("inet")]
     assert first["evaluated_tokens"] == first["prompt_tokens"] > 300
-    # S9: one listener of the engine, on the loopback interface, and our own connection to it.
+    # S9: one listener of the engine and of who stands by for it, on the loopback interface, and
+    # our own connection to it.
     listening = [one for one in sockets if one.status == psutil.CONN_LISTEN]
-    assert [one.laddr.ip for one in listening] == ["127.0.0.1"]
+    assert len(listening) in {1, 2}
+    assert {one.laddr.ip for one in listening} == {"127.0.0.1"}
     assert {one.raddr.ip for one in sockets if one.raddr} <= {"127.0.0.1"}
     assert second["cached_tokens"] / second["prompt_tokens"] >= 0.9
     assert sum(s["tokens"] for s in second["segments"]) == second["prompt_tokens"]

@@ -8,6 +8,7 @@ from typing: prompts, lost keys, a key taken away from a menu.
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING
 
@@ -23,8 +24,37 @@ FILES = {
     "calc.py": "def add(a, b):\n    return a + b\n\n\ndef sub(a, b):\n",
     "area.py": 'def area(width, height):\n    """Area of a rectangle."""\n',
     "notes.txt": "",
+    "stock.py": """\
+def total(items):
+    \"\"\"Worth of all items.\"\"\"
+    result = 0
+    for item in items:
+        if item.count > 0:
+            result += item.count * item.price
+    return result
+""",
 }
-DEADLINE_S = 90
+# What a repository may bring along in the hope that somebody reads it. CANARY is a path: a command
+# that makes it has been run.
+HOSTILE = {
+    ".nvim.lua": "vim.fn.writefile({}, [[CANARY]])\n",
+    ".exrc": "call writefile([], 'CANARY')\n",
+    ".nvimrc": "call writefile([], 'CANARY')\n",
+    ".vscode/settings.json": '{"ghostwright.modelPath": "/CANARY.gguf", "ghostwright": SETTINGS}',
+    ".neoconf.json": '{"lspconfig": {"ghostwright": SETTINGS}, "ghostwright": SETTINGS}',
+    ".ghostwright.json": "SETTINGS",
+    "ghostwright.toml": 'modelPath = "CANARY.gguf"\nmodel = "canary"\n',
+    "config.toml": 'modelPath = "CANARY.gguf"\nmodel = "canary"\n',
+    ".ghostwright/config.toml": 'modelPath = "CANARY.gguf"\nmodel = "canary"\n',
+    "lua/ghostwright/init.lua": "vim.fn.writefile({}, [[CANARY]])\n",
+    "plugin/ghostwright.lua": "vim.fn.writefile({}, [[CANARY]])\n",
+    "ghostwright": "#!/bin/sh\n: > 'CANARY'\n",
+}
+SETTINGS = (
+    '{"cmd": ["CANARY"], "modelPath": "CANARY.gguf", "model": "canary",'
+    ' "verify": {"testCommand": "CANARY"}}'
+)
+DEADLINE_S = 120  # three starts of a real server on a machine that is busy otherwise
 PLUGIN = neovim_editor.PLUGIN
 
 
@@ -47,31 +77,37 @@ def project(tmp_path: Path) -> Path:
 @pytest.fixture
 def play(nvim: Path, project: Path, tmp_path: Path):
     """Run a scenario with a home folder of its own; its output is the reason when it fails."""
-    home = {
-        name: str(tmp_path / name)
-        for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR")
-    }
-    for folder in home.values():
-        (tmp_path / folder).mkdir(mode=0o700)
+    home = neovim_editor.homes(tmp_path)
 
-    def run(scenario: str, **environment: str) -> None:
-        done = neovim_editor.run(scenario, nvim, project, {**home, **environment}, DEADLINE_S)
+    def run(scenario: str, *, more: dict[str, object] | None = None, **environment: str) -> None:
+        around = {**home, **environment}
+        done = neovim_editor.run(scenario, nvim, project, around, DEADLINE_S, **(more or {}))
         assert done.returncode == 0, f"{scenario}.lua:\n{done.stdout}"
 
     return run
 
 
 @pytest.mark.model
-@pytest.mark.parametrize("scenario", ["accept", "pieces", "killed"])
-def test_real_model(scenario: str, play, starter_cache: Path):
-    play(scenario)
+def test_real_model(play, starter_cache: Path):
+    """Accept, pieces, refactor, model, killed: a scenario each, in one editor with one server."""
+    play("session")
 
 
-def test_no_model(play, tmp_path: Path):
-    play("no_model", GHOSTWRIGHT_CACHE=str(tmp_path / "empty"))
+@pytest.mark.skipif(os.name == "nt", reason="its PATH and its programs are of another kind")
+def test_no_model_in_a_hostile_repository(play, project: Path, tmp_path: Path):
+    """S8: what a repository brings names no model, no server and no command."""
+    canary = tmp_path / "canary"
+    for name, text in HOSTILE.items():
+        path = project / name
+        path.parent.mkdir(exist_ok=True, parents=True)
+        filled = text.replace("SETTINGS", SETTINGS).replace("CANARY", str(canary))
+        path.write_text(filled, encoding="utf-8")
+    (project / "ghostwright").chmod(0o755)
+    play("no_model", more={"canary": str(canary)}, GHOSTWRIGHT_CACHE=str(tmp_path / "empty"))
+    assert not canary.exists()
 
 
-@pytest.mark.parametrize("scenario", ["no_server", "timing", "text", "menus"])
+@pytest.mark.parametrize("scenario", ["no_server", "timing", "text", "menus", "native"])
 def test_without_our_server(scenario: str, play):
     play(scenario)
 

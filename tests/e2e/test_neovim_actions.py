@@ -38,12 +38,10 @@ def test_actions_and_questions(nvim: Path, tmp_path: Path):
     (project / ".git").mkdir()
     (project / "code.py").write_text(CODE, encoding="utf-8")
     script, log = tmp_path / "answers.json", tmp_path / "decodes"
-    answers = [SIMPLER, SWAPPED, SWAPPED, "`add` adds two numbers."]
+    answered = [*[SIMPLER] * 3, *[SWAPPED] * 2, "`add` adds two numbers."]
+    answers = [*answered, *[SWAPPED] * 8]  # several candidates where tests can tell them apart
     script.write_text(json.dumps(answers), encoding="utf-8")
-    home = {}
-    for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR"):
-        (tmp_path / name).mkdir(mode=0o700)
-        home[name] = str(tmp_path / name)
+    home = neovim_editor.homes(tmp_path)
     command = [sys.executable, str(SERVER), str(script), str(log), "1"]
     home["ACTION_SERVER"] = json.dumps(command)
     done = neovim_editor.run("actions", nvim, project, home, DEADLINE_S)

@@ -21,9 +21,8 @@ vim.api.nvim_create_user_command("Ghostwright", function(call)
 end, {
   nargs = "+",
   range = true,
-  desc = "Ghostwright: refactor, instruct, ask, pause, status, explain, log, start, stop",
-  complete = function(lead, line)
-    local is_first = line:match("Ghostwright%s+%S*$") ~= nil
-    return is_first and require("ghostwright.commands").complete(lead) or {}
+  desc = "Ghostwright: refactor, instruct, ask, model, pause, status, stats, explain, and more",
+  complete = function(lead, line, cursor)
+    return require("ghostwright.commands").complete(lead, line:sub(1, cursor))
   end,
 })

@@ -1,10 +1,10 @@
 -- SPDX-License-Identifier: Apache-2.0
--- Real server, real model: ghost text appears while typing, is what the server meant, and Tab takes it.
+-- Ghost text appears while typing, is what the server meant, and Tab takes it.
 
 local child = require("child")
 
-child.scenario(function()
-  child.start()
+return function()
+  child.lua([[vim.o.statusline = "%f %m%=%{v:lua.require'ghostwright'.statusline()} %l,%c"; vim.o.laststatus = 2]])
   child.type(":edit calc.py<CR>")
   child.ready()
   child.type("Goreturn a ")
@@ -18,6 +18,9 @@ child.scenario(function()
   local row = child.lua([[return vim.fn.line(".")]])
   child.equal(child.screen()[row], "    return a " .. first_line, "on the screen")
   child.equal(child.line(), "    return a ", "but not in the buffer")
+  local picture = child.picture("ghost-text")
+  assert(picture:find("    return a " .. first_line, 1, true), "not in the picture:\n" .. picture)
+  assert(picture:find("calc.py %[%+%] +ghostwright: %w+ +6,14"), "no state in the status line:\n" .. picture)
 
   child.type("<Tab>")
   child.wait("the accepted text", function()
@@ -26,4 +29,4 @@ child.scenario(function()
   child.equal(child.line(), "    return a - b", "what anyone would write here")
   child.type("<Esc>u")
   child.equal(child.line(), "    return a ", "u takes back the suggestion, not the typing")
-end)
+end

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- A second Neovim that is typed into as by a person, with the plug-in and the real server.
--- The environment says where: GHOSTWRIGHT_TEST = { nvim, plugin, cmd, folder, settings }.
+-- The environment says where: GHOSTWRIGHT_TEST = { nvim, plugin, cmd, folder, settings, python,
+-- artefacts }.
 
 local M = {}
 
@@ -10,8 +11,10 @@ local SILENCE_MS = 20000 -- longer than any call takes; a prompt for <Enter> las
 local QUIT_MS = 3000
 local WAIT_MS = 60000 -- for the model: a slow machine reads 25 tokens a second
 
+local address ---@type string?  where the Neovim under test can be looked at
+
 local place = vim.json.decode(assert(os.getenv("GHOSTWRIGHT_TEST")))
-M.folder = place.folder
+M.folder, M.python, M.canary, M.place = place.folder, place.python, place.canary, place
 
 local SETUP = [[
   local plugin, options = ...
@@ -23,9 +26,10 @@ local SETUP = [[
   require("ghostwright").setup(options)
 ]]
 
----Start a Neovim. `options` go to setup{} with the server of the test.
-function M.start(options)
-  local command = { place.nvim, "--clean", "--embed", "-n" }
+---Start a Neovim. `options` go to setup{} with the server of the test; false: no setup.
+---`arguments` instead of --clean: one that reads the user's init.lua.
+function M.start(options, arguments)
+  local command = vim.list_extend({ place.nvim, "--embed", "-n" }, arguments or { "--clean" })
   M.channel = vim.fn.jobstart(command, { rpc = true, cwd = place.folder })
   assert(M.channel > 0, "Neovim did not start")
   vim.rpcrequest(M.channel, "nvim_ui_attach", COLUMNS, LINES, { rgb = true })
@@ -165,11 +169,85 @@ function M.equal(got, want, what)
   assert(vim.deep_equal(got, want), ("%s\n got: %s\nwant: %s"):format(what, vim.inspect(got), vim.inspect(want)))
 end
 
+---Keep what is on the screen as a picture: neovim-<name>.svg and .txt.
+function M.picture(name)
+  address = address or M.lua([[return vim.fn.serverstart("127.0.0.1:0")]])
+  local here = debug.getinfo(1, "S").source:sub(2):match("^(.*)[/\\]") or "."
+  local file = ("%s/neovim-%s"):format(place.artefacts, name)
+  local done = vim.system({ place.python, here .. "/screen.py", address, file }, { text = true }):wait()
+  assert(done.code == 0, done.stderr)
+  return table.concat(vim.fn.readfile(file .. ".txt"), "\n")
+end
+
+---A window over the text: its lines as one string; nil without one.
+function M.float()
+  return M.lua([[
+    for _, window in ipairs(vim.api.nvim_list_wins()) do
+      if vim.api.nvim_win_get_config(window).relative ~= "" then
+        local buf = vim.api.nvim_win_get_buf(window)
+        return table.concat(vim.api.nvim_buf_get_lines(buf, 0, -1, false), "\n")
+      end
+    end
+  ]])
+end
+
+function M.close_floats()
+  M.lua([[
+    for _, window in ipairs(vim.api.nvim_list_wins()) do
+      if vim.api.nvim_win_get_config(window).relative ~= "" then
+        vim.api.nvim_win_close(window, true)
+      end
+    end
+  ]])
+end
+
+---Answer the menus and the prompts from here on: the item whose title has `wanted`, and `words`.
+function M.choose(wanted, words)
+  M.lua(
+    [[
+    _G.offered, _G.prompt = nil, nil
+    local wanted, words = ...
+    vim.ui.select = function(items, options, choose)
+      _G.offered = vim.tbl_map(options.format_item or tostring, items)
+      for at, title in ipairs(_G.offered) do
+        if title:find(wanted) then
+          return choose(items[at], at)
+        end
+      end
+      choose(nil)
+    end
+    vim.ui.input = function(options, answer)
+      _G.prompt = options.prompt
+      answer(words)
+    end
+  ]],
+    wanted,
+    words
+  )
+end
+
+---What the last menu had, nil where none came.
+function M.offered()
+  return M.lua([[return _G.offered]])
+end
+
+function M.says(words)
+  return M.wait("the message " .. words, function()
+    return M.messages():find(words, 1, true)
+  end, 30000)
+end
+
+---Forget what has been said so far.
+function M.quiet()
+  M.lua([[vim.cmd("messages clear")]])
+end
+
 ---Run a scenario; the exit code tells how it went, and the reason is printed.
 function M.scenario(steps)
   local good, problem = xpcall(steps, debug.traceback)
   if not good then
     io.stderr:write(problem .. "\n")
+    pcall(M.picture, "failed")
   end
   M.stop()
   os.exit(good and 0 or 1)

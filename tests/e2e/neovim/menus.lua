@@ -54,6 +54,32 @@ child.scenario(function()
     return child.line() == "ab[3]"
   end)
 
+  -- A menu whose keys are mapped in the buffer, before ours: it runs ours when it is closed, as
+  -- blink.cmp does with "fallback": it looks the global mapping up and types what it returns.
+  child.lua([[
+    package.loaded["cmp"] = nil
+    package.loaded["blink.cmp"] = { is_menu_visible = function() return _G.blink_is_open end }
+    vim.keymap.set("i", "<Tab>", function()
+      if _G.blink_is_open then
+        return "<C-v>u2713"
+      end
+      local map = vim.iter(vim.api.nvim_get_keymap("i")):find(function(each)
+        return each.lhs == "<Tab>"
+      end)
+      return map.callback()
+    end, { buffer = true, expr = true, replace_keycodes = true, remap = true })
+  ]])
+  for is_open, want in pairs({ [true] = "ab✓", [false] = "abGHOST" }) do
+    child.lua("_G.blink_is_open = ...", is_open)
+    child.type("<Esc>Sab")
+    child.wait("ghost text", child.ghost)
+    child.type("<Tab>")
+    child.wait("what the buffer's mapping does: " .. want, function()
+      return child.line() == want
+    end, 5000)
+  end
+  child.lua([[vim.keymap.del("i", "<Tab>", { buffer = true }); package.loaded["blink.cmp"] = nil]])
+
   -- A message wider than the screen must not make Neovim wait for <Enter>.
   child.type("<Esc>S")
   scripted.ask("shout", ("too long\nto be read "):rep(40))
@@ -66,7 +92,7 @@ child.scenario(function()
   end)
 
   -- Words of :Ghostwright are completed; a wrong one is one line.
-  child.equal(child.lua([[return vim.fn.getcompletion("Ghostwright st", "cmdline")]]), { "start", "status", "stop" }, "words")
+  child.equal(child.lua([[return vim.fn.getcompletion("Ghostwright st", "cmdline")]]), { "start", "stats", "status", "stop" }, "words")
   child.type("<Esc>:Ghostwright nonsense<CR>")
   child.wait("the message", function()
     return child.messages():find("no command nonsense", 1, true)

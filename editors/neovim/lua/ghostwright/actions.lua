@@ -1,22 +1,27 @@
 -- SPDX-License-Identifier: Apache-2.0
--- Code actions and questions: what the user types goes to the server, what it says is shown.
--- The edits themselves are made by Neovim, as for any language server.
+-- Code actions: what the user chooses or types goes to the server; what comes is shown, then made.
+-- All of them are done by the server's command ghostwright.refactor, for its report says more than
+-- an edit does: what was checked. The edit comes before the report, and waits for it here.
 
 local client = require("ghostwright.client")
+local config = require("ghostwright.config")
+local preview = require("ghostwright.preview")
 local say = require("ghostwright.say")
+local words = require("ghostwright.text")
 
 local M = {}
 
+local REFACTOR = "ghostwright.refactor"
 local INSTRUCT = "refactor.rewrite.instruct"
 local TITLE = "^Ghostwright: "
-local NO_SERVER = "Ghostwright: no server for this buffer; :Ghostwright start or :checkhealth ghostwright"
+local APPLY_EDIT = "workspace/applyEdit"
 
 ---@class ghostwright.Lines  of a range that was given to the command, from 1; nil: the cursor
 ---@field first integer
 ---@field last integer
 
----@type table<string, fun(text: string)>  who hears the pieces of an answer, by its token
-local hearing = {}
+---@type table<string, { edit?: lsp.WorkspaceEdit }>  at work, by the title that we gave
+local working = {}
 local asked = 0
 
 ---Lines and byte columns from 0, as the server has them: it speaks UTF-8 with us.
@@ -35,41 +40,51 @@ local function range(lines)
   return { start = here, ["end"] = here }
 end
 
----@param text? string
----@return string?  nil for nothing but white space
-local function words(text)
-  text = vim.trim(text or "")
-  return text ~= "" and text or nil
-end
-
----@param message string
-local function failed(message)
-  say.say("Ghostwright: " .. message, vim.log.levels.WARN)
-end
-
----The server says itself why there is no edit; here only that it is done.
----@param record any
-local function told(record)
-  if record and record.applied then
-    say.say(("Ghostwright: %d of %d checks passed"):format(
-      #vim.tbl_filter(function(check)
-        return check.passed == true
-      end, record.checks),
-      #record.checks
-    ))
+---@param buf integer
+---@param argument table  of the command ghostwright.refactor
+local function perform(buf, argument)
+  asked = asked + 1
+  local title = (argument.title or "Ghostwright: change"):gsub(TITLE, "")
+  local label = ("Ghostwright: %s (%d)"):format(title, asked)
+  working[label] = {}
+  ---@param record any
+  local function done(record)
+    local edit = working[label].edit
+    working[label] = nil
+    if record and edit then
+      preview.show(title, record, edit)
+    elseif record and record.applied then
+      say.say("Ghostwright: applied, " .. preview.in_short(record))
+    end -- else the server has said itself why there is no edit
+  end
+  local function failed(message)
+    working[label] = nil
+    say.say(("Ghostwright: %s: %s"):format(title, message), vim.log.levels.WARN)
+  end
+  local sent = vim.tbl_extend("force", argument, { title = label })
+  if not client.execute(buf, REFACTOR, { sent }, done, failed) then
+    working[label] = nil
+    say.say(client.NO_SERVER)
   end
 end
 
 ---@param buf integer
----@param argument table  of the command ghostwright.refactor, but for the instruction
+---@param argument table  of the command, but for the instruction
 ---@param prompt string
 local function instruct(buf, argument, prompt)
   vim.ui.input({ prompt = prompt .. " " }, function(text)
-    argument.instruction = words(text)
-    if argument.instruction and not client.execute(buf, "ghostwright.refactor", { argument }, told, failed) then
-      say.say(NO_SERVER)
+    argument.instruction = words.given(text)
+    if argument.instruction then
+      perform(buf, argument)
     end
   end)
+end
+
+---The command of an action that was chosen from a menu.
+---@param command lsp.Command
+---@param context { bufnr: integer }
+function M.on_refactor(command, context)
+  perform(context.bufnr, command.arguments[1])
 end
 
 ---The client's command `ghostwright.instruct`: an action that was chosen needs words.
@@ -80,13 +95,19 @@ function M.on_instruct(command, context)
   instruct(context.bufnr, argument, argument.question or "What shall be changed?")
 end
 
----A piece of an answer.
----@param params { token: string, text: string }
-function M.on_answer(params)
-  local hear = hearing[params.token]
-  if hear then
-    hear(params.text)
+---The server wants an edit made. One that is shown first is not made yet, and the server is told so.
+---@param problem? lsp.ResponseError
+---@param params lsp.ApplyWorkspaceEditParams
+---@param context lsp.HandlerContext
+---@return lsp.ApplyWorkspaceEditResult
+function M.on_edit(problem, params, context)
+  local mine = working[params.label]
+  if mine and config.current.preview then
+    mine.edit = params.edit
+    return { applied = false }
   end
+  -- Neovim prints the label, and a wide one makes it wait for <Enter>.
+  return vim.lsp.handlers[APPLY_EDIT](problem, { edit = params.edit }, context)
 end
 
 ---The menu of actions, with ours alone.
@@ -94,7 +115,7 @@ end
 ---@param lines? ghostwright.Lines
 function M.refactor(_, lines)
   if not client.get(0) then
-    say.say(NO_SERVER)
+    say.say(client.NO_SERVER)
     return
   end
   local span
@@ -116,106 +137,17 @@ function M.instruct(text, lines)
   local buf = vim.api.nvim_get_current_buf()
   local argument = {
     kind = INSTRUCT,
+    title = "change as told",
     uri = vim.uri_from_bufnr(buf),
     version = vim.lsp.util.buf_versions[buf],
     range = range(lines),
-    instruction = words(text),
+    instruction = words.given(text),
   }
-  if not argument.instruction then
+  if argument.instruction then
+    perform(buf, argument)
+  else
     instruct(buf, argument, "What shall be changed?")
-  elseif not client.execute(buf, "ghostwright.refactor", { argument }, told, failed) then
-    say.say(NO_SERVER)
   end
-end
-
----A buffer beside the code that only we write to.
----@return fun(text: string) append
----@return integer buf
-local function scratch()
-  local buf = vim.api.nvim_create_buf(false, true)
-  vim.bo[buf].filetype = "markdown"
-  vim.bo[buf].bufhidden = "wipe"
-  vim.bo[buf].modifiable = false
-  vim.cmd.split({ mods = { split = "botright" } })
-  vim.api.nvim_win_set_buf(0, buf)
-  vim.wo.wrap, vim.wo.linebreak = true, true
-  local function append(text)
-    if not vim.api.nvim_buf_is_valid(buf) then -- the user has seen enough
-      return
-    end
-    local last = vim.api.nvim_buf_get_lines(buf, -2, -1, true)[1]
-    vim.bo[buf].modifiable = true
-    vim.api.nvim_buf_set_text(buf, -1, #last, -1, #last, vim.split(text, "\n", { plain = true }))
-    vim.bo[buf].modifiable = false
-  end
-  return append, buf
-end
-
----@param record any
----@return string  the citations, one a line
-local function cited(record)
-  local rows = {}
-  for _, each in ipairs(record.citations or {}) do
-    local symbol = type(each.symbol) == "string" and each.symbol ~= "" and "  " .. each.symbol or ""
-    rows[#rows + 1] = ("\n%s:%d%s%s"):format(each.path, each.line, symbol, each.exists and "" or "  (not found)")
-  end
-  return #rows > 0 and "\n" .. table.concat(rows) or ""
-end
-
----@param question string
----@param buf integer
----@param line integer
-local function ask(question, buf, line)
-  asked = asked + 1
-  local token = ("nvim-%d"):format(asked)
-  local append, shown = scratch()
-  append(question .. "\n\n")
-  local heard = false
-  hearing[token] = function(text)
-    heard = true
-    append(text)
-  end
-  local argument = { question = question, uri = vim.uri_from_bufnr(buf), line = line, token = token }
-  local function answered(record)
-    hearing[token] = nil
-    if record then
-      append((heard and "" or record.answer) .. cited(record))
-    end
-  end
-  local function refused(message)
-    hearing[token] = nil
-    append(message)
-  end
-  local cancel = client.execute(buf, "ghostwright.ask", { argument }, answered, refused)
-  if not cancel then
-    refused(NO_SERVER)
-    return
-  end
-  vim.api.nvim_create_autocmd("BufWipeout", {
-    buffer = shown,
-    once = true,
-    callback = function()
-      if hearing[token] then
-        hearing[token] = nil
-        cancel()
-      end
-    end,
-  })
-end
-
----@param text string  the question; asked for where it is empty
-function M.ask(text)
-  local buf = vim.api.nvim_get_current_buf()
-  local line = vim.api.nvim_win_get_cursor(0)[1] - 1
-  if words(text) then
-    ask(vim.trim(text), buf, line)
-    return
-  end
-  vim.ui.input({ prompt = "Ask about this repository: " }, function(given)
-    if words(given) then
-      ask(vim.trim(given), buf, line)
-    end
-  end)
 end
 
 return M

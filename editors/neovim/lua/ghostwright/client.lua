@@ -1,37 +1,32 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- The server's process: started with the first file, shared by all, started again if it dies.
 
+local calls = require("ghostwright.calls")
 local config = require("ghostwright.config")
+local launch = require("ghostwright.launch")
 local say = require("ghostwright.say")
 local status = require("ghostwright.status")
+local trust = require("ghostwright.trust")
 
 local M = {}
 
 local NAME = "ghostwright"
-local INSTRUCT = "ghostwright.instruct"
+local INSTRUCT = "ghostwright.instruct" -- a command of ours
+local REFACTOR = "ghostwright.refactor" -- of the server; done by way of a preview
 local group = vim.api.nvim_create_augroup("ghostwright.client", { clear = true })
 M.ENCODING = "utf-8" -- the buffer's own bytes: nothing has to be converted
+M.NO_SERVER = "Ghostwright: no server for this buffer; :Ghostwright start or :checkhealth ghostwright"
 
 local wanted_running = false
 local exited ---@type fun(code: integer, signal: integer)
 ---@type number[]  when the server died, in seconds
 local deaths = {}
 
----Client methods take the client as their first argument from 0.11 on.
----@param client vim.lsp.Client
----@param method string
-local function call(client, method, ...)
-  if vim.fn.has("nvim-0.11") == 1 then
-    return client[method](client, ...)
-  end
-  return client[method](...)
-end
-
 ---Ours and alive: Neovim lists a client that has died for a moment longer.
 ---@param client vim.lsp.Client
 ---@return boolean
 local function is_ours(client)
-  return client.name == NAME and not call(client, "is_stopped")
+  return client.name == NAME and not calls.method(client, "is_stopped")
 end
 
 ---@param buf? integer  only one that serves this buffer
@@ -59,6 +54,14 @@ local function root_of(buf)
   return vim.fs.root(buf, config.current.root_markers) or vim.fs.dirname(vim.api.nvim_buf_get_name(buf))
 end
 
+---@param client vim.lsp.Client
+---@return string[]
+function M.folders(client)
+  return vim.tbl_map(function(folder)
+    return vim.uri_to_fname(folder.uri)
+  end, client.workspace_folders or {})
+end
+
 ---One server serves all folders: it holds a model, and two would hold it twice.
 ---@param client vim.lsp.Client
 ---@param root string
@@ -70,39 +73,34 @@ local function add_folder(client, root)
   end)
   if not known then
     client.workspace_folders = vim.list_extend({ folder }, folders)
+    client.settings = { ghostwright = trust.settings(M.folders(client)) } -- before it sees the folder
+    calls.method(client, "notify", "workspace/didChangeConfiguration", { settings = client.settings })
     local event = { added = { folder }, removed = {} }
-    call(client, "notify", "workspace/didChangeWorkspaceFolders", { event = event })
+    calls.method(client, "notify", "workspace/didChangeWorkspaceFolders", { event = event })
   end
-end
-
----Neovim's own words on a crash are wider than a screen: it then waits for <Enter>, and a user who
----is typing loses keys. So Neovim hears of an orderly end, and we say what has happened.
----@param dispatchers vim.lsp.rpc.Dispatchers
----@return vim.lsp.rpc.PublicClient
-local function start_quietly(dispatchers)
-  local told = vim.tbl_extend("force", {}, dispatchers)
-  told.on_exit = function(code, signal)
-    dispatchers.on_exit(0, 0)
-    vim.schedule(function()
-      exited(code, signal)
-    end)
-  end
-  return vim.lsp.rpc.start(config.current.cmd, told)
 end
 
 ---@param buf integer
 ---@return vim.lsp.ClientConfig
 local function client_config(buf)
+  local root = root_of(buf)
+  local settings = trust.settings({ root })
   local capabilities = vim.lsp.protocol.make_client_capabilities()
   capabilities.textDocument.inlineCompletion = { dynamicRegistration = false }
   capabilities.general = vim.tbl_extend("force", capabilities.general or {}, { positionEncodings = { M.ENCODING } })
+  -- Without data there is no codeAction/resolve: all goes through the command, and its preview.
+  capabilities.textDocument.codeAction.dataSupport = false
   return {
     name = NAME,
-    cmd = start_quietly,
-    root_dir = root_of(buf),
+    cmd = launch.quietly(exited),
+    root_dir = root,
+    settings = { ghostwright = settings }, -- what the server is told when it asks
     -- The server may name this command of ours in an action; it is no setting.
-    init_options = vim.tbl_extend("force", config.current.settings, { clientCommands = { INSTRUCT } }),
+    init_options = vim.tbl_extend("force", settings, { clientCommands = { INSTRUCT } }),
     commands = {
+      [REFACTOR] = function(command, context)
+        require("ghostwright.actions").on_refactor(command, context)
+      end,
       [INSTRUCT] = function(command, context)
         require("ghostwright.actions").on_instruct(command, context)
       end,
@@ -117,7 +115,10 @@ local function client_config(buf)
         status.set(result)
       end,
       ["ghostwright/answer"] = function(_, result)
-        require("ghostwright.actions").on_answer(result)
+        require("ghostwright.ask").on_answer(result)
+      end,
+      ["workspace/applyEdit"] = function(...)
+        return require("ghostwright.actions").on_edit(...)
       end,
       ["window/showMessage"] = function(_, result)
         -- 1 error, 2 warning, 3 and above information
@@ -132,9 +133,9 @@ function M.attach(buf)
   if not wanted_running or not wants(buf) then
     return
   end
-  local program = config.current.cmd[1]
-  if vim.fn.executable(program) == 0 then
-    say.once(("Ghostwright: %s not found; see :checkhealth ghostwright"):format(program), vim.log.levels.WARN)
+  local _, problem = launch.program()
+  if problem then
+    say.once(("Ghostwright: %s; see :checkhealth ghostwright"):format(problem), vim.log.levels.WARN)
     return
   end
   vim.lsp.start(client_config(buf), { bufnr = buf, reuse_client = is_ours })
@@ -150,6 +151,7 @@ end
 ---@param signal integer
 exited = function(code, signal)
   status.set(nil)
+  calls.lost()
   if not wanted_running or vim.v.exiting ~= vim.NIL then
     return
   elseif code == 0 and signal == 0 then -- somebody has stopped it in order
@@ -179,23 +181,7 @@ end
 ---@param failed? fun(message: string)  without it a failure is answered with nil
 ---@return fun()? cancel  nil when nobody was asked
 function M.request(buf, method, params, answered, failed)
-  local client = M.get(buf)
-  if not client or not client.initialized then
-    return nil
-  end
-  local sent, id = call(client, "request", method, params, function(problem, result)
-    if problem and failed then
-      failed(problem.message)
-    else
-      answered(result ~= vim.NIL and result or nil)
-    end
-  end, buf)
-  if not sent then
-    return nil
-  end
-  return function()
-    call(client, "cancel_request", id)
-  end
+  return calls.request(M.get(buf), buf, method, params, answered, failed)
 end
 
 ---@param buf integer
@@ -207,6 +193,13 @@ end
 function M.execute(buf, command, arguments, answered, failed)
   local params = { command = command, arguments = arguments }
   return M.request(buf, "workspace/executeCommand", params, answered or function() end, failed)
+end
+
+---@param command string
+---@param wait_ms integer
+---@return any  nil where no answer came in time
+function M.ask_now(command, wait_ms)
+  return calls.ask_now(M.get(0), command, wait_ms)
 end
 
 function M.start()
@@ -225,7 +218,7 @@ end
 function M.stop()
   wanted_running = false
   for _, client in ipairs(vim.lsp.get_clients({ name = NAME })) do
-    call(client, "stop")
+    calls.method(client, "stop")
   end
 end
 

@@ -18,10 +18,14 @@ local M = {}
 ---@field root_markers string[]
 ---@field enabled fun(buf: integer): boolean
 ---@field native boolean
+---@field preview boolean
+---@field preview_settle_ms integer
+---@field trusted fun(root: string): boolean
 ---@field max_buffer_bytes integer
 ---@field max_restarts integer
 ---@field restart_window_s integer
 ---@field health_timeout_ms integer
+---@field completion_wait_ms integer
 
 ---@type ghostwright.Config
 M.defaults = {
@@ -54,6 +58,19 @@ M.defaults = {
   -- false: our own ghost text there too, without Neovim's fixed pause of 200 ms before it asks.
   native = true,
 
+  -- Show the diff of a refactor and what was checked, and ask, before the text is changed.
+  -- false: the change is made at once; `u` takes it back.
+  preview = true,
+
+  -- The window may open between two keys: a "y" this soon was meant for the text below.
+  preview_settle_ms = 300,
+
+  -- Return true for folders whose own code may be run. Elsewhere the server is told that there is no
+  -- `verify.testCommand`: a command like "pytest" runs whatever the repository has put there.
+  trusted = function(_)
+    return false
+  end,
+
   -- Text above this size is data, not code, and opening it would send all of it to the server.
   max_buffer_bytes = 1024 * 1024,
 
@@ -63,6 +80,9 @@ M.defaults = {
 
   -- `:checkhealth` asks `ghostwright doctor`, which reads the model's header; slow disks exist.
   health_timeout_ms = 20000,
+
+  -- `:Ghostwright model <Tab>` asks the server, and a key that hangs longer seems lost.
+  completion_wait_ms = 500,
 }
 
 ---@type ghostwright.Config

@@ -32,11 +32,12 @@ end
 
 ---@param cmd string[]
 local function check_server(cmd)
-  if vim.fn.executable(cmd[1]) == 0 then
-    health.error(cmd[1] .. " not found", "install the server, or give its path: setup{ cmd = { PATH, \"serve\", \"--stdio\" } }")
+  local path, problem = require("ghostwright.launch").program()
+  if not path then
+    health.error(problem, "install the server, or give its path: setup{ cmd = { PATH, \"serve\", \"--stdio\" } }")
     return
   end
-  health.ok("server: " .. vim.fn.exepath(cmd[1]))
+  health.ok("server: " .. path)
   local timeout = require("ghostwright.config").current.health_timeout_ms
   local result = vim.system(doctor(cmd), { text = true, timeout = timeout }):wait()
   local good, lines = pcall(vim.json.decode, result.stdout or "")
@@ -65,6 +66,18 @@ local function check_running()
   end
 end
 
+---Which folders the server serves, and whether their own code may be run.
+local function check_folders()
+  local client = require("ghostwright.client")
+  local it = client.get()
+  local folders = it and client.folders(it) or {}
+  local strangers = require("ghostwright.trust").strangers(folders)
+  for _, folder in ipairs(folders) do
+    local is_stranger = vim.list_contains(strangers, folder)
+    health.info(("%s: %s"):format(folder, is_stranger and "not trusted, its tests are not run" or "trusted"))
+  end
+end
+
 ---@param keymaps ghostwright.Keymaps|false
 local function check_keys(keymaps)
   for action, key in pairs(keymaps or {}) do
@@ -81,6 +94,7 @@ function M.check()
   check_neovim()
   check_server(config.cmd)
   check_running()
+  check_folders()
   check_keys(config.keymaps)
 end
 

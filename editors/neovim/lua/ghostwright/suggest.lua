@@ -12,6 +12,8 @@ local METHOD = "textDocument/inlineCompletion"
 local INVOKED, AUTOMATIC = 1, 2 -- InlineCompletionTriggerKind
 -- States that may have left a question unanswered. Not "busy": that ends with every answer.
 local NOT_ANSWERING = { "starting", "loading", "no-model", "error", "paused" }
+-- A pause: in a burst of keys the server answers in words, afterwards in lines.
+local REST_MS = 350
 local group = vim.api.nvim_create_augroup("ghostwright.suggest", { clear = true })
 
 ---@type ghostwright.Place?  where we have asked last
@@ -47,21 +49,39 @@ end
 
 ---@param place ghostwright.Place  of the question
 ---@param position table  the same as the server was told
+---@param again boolean
 ---@param result? table
-local function answered(place, position, result)
+local function answered(place, position, again, result)
   cancel = nil
   if not in_insert_mode() or not ghost.same(place, ghost.here()) then
     return -- written for another text: Neovim tells of some changes only later
   end
-  items = vim.tbl_filter(function(item)
+  local found = vim.tbl_filter(function(item)
     return inserts_at(item, position)
   end, result and (result.items or result) or {})
-  index = 1
+  if again and #found == 0 then
+    return -- there is nothing better than what is shown
+  end
+  items, index = found, 1
   ghost.show(place, items[1] and text.unix(items[1].insertText) or "")
 end
 
+local ask
+
+---Whoever has stopped after a burst sees the rest, and what was not there in time.
+---@param place ghostwright.Place
+local function ask_again(place)
+  vim.defer_fn(function()
+    if asked == place and not cancel and in_insert_mode() then
+      asked = nil
+      ask(AUTOMATIC, true)
+    end
+  end, REST_MS)
+end
+
 ---@param kind integer
-local function ask(kind)
+---@param again? boolean
+ask = function(kind, again)
   local place = ghost.here()
   if kind == AUTOMATIC and ghost.same(place, asked) then
     return -- TextChangedI and CursorMovedI come for the same key
@@ -76,7 +96,10 @@ local function ask(kind)
   params.context = { triggerKind = kind }
   cancel = client.request(place.buf, METHOD, params, function(result)
     if asked == place then
-      answered(place, params.position, result)
+      answered(place, params.position, again or false, result)
+      if kind == AUTOMATIC and not again then
+        ask_again(place)
+      end
     end
   end)
 end

@@ -11,6 +11,13 @@ function M.unix(text)
   return (text:gsub("\r\n?", "\n"))
 end
 
+---@param text? string  as a user has typed it
+---@return string?  nil for nothing but white space
+function M.given(text)
+  text = vim.trim(text or "")
+  return text ~= "" and text or nil
+end
+
 ---@param text string  not empty
 ---@param piece ghostwright.Piece
 ---@return string
