@@ -4,11 +4,12 @@
 # user's cache.
 PYTHON ?= python3
 VENV := .venv
+VSCODE := editors/vscode
 BIN := $(VENV)/bin
 export OMP_WAIT_POLICY := passive
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test test-slow test-editors bench bench-index bench-context bench-engine bench-actions check lock clean
+.PHONY: demo test test-slow test-editors vsix bench bench-index bench-context bench-engine bench-actions bench-editors check lock clean
 
 demo: $(VENV)/run.stamp
 	@$(BIN)/python -m tests.demo
@@ -39,6 +40,7 @@ bench-engine: $(VENV)/dev.stamp
 	@$(BIN)/python -m tests.bench.bench_memory
 	@$(BIN)/python -m tests.bench.engine.bench_bare
 	@$(BIN)/python -m tests.bench.engine.bench_draft
+	@$(BIN)/python -m tests.bench.engine.bench_shared
 	@$(BIN)/python -m tests.bench.replay.bench_replay
 
 # Actions on real projects, their own tests afterwards; then with a real model (hours, resumable).
@@ -48,6 +50,19 @@ bench-actions: $(VENV)/dev.stamp
 	@$(BIN)/python -m tests.bench.actions.bench_signature
 	@$(BIN)/python -m tests.bench.actions.bench_ask --model qwen2.5-coder-1.5b
 	@$(BIN)/python -m tests.bench.actions.bench_rewrites --model qwen2.5-coder-1.5b
+
+# What a person at the editor feels: the first suggestion, memory, frames while all is busy.
+bench-editors: $(VENV)/dev.stamp
+	@$(BIN)/python -m tests.bench.editors.bench_vscode
+	@$(BIN)/python -m tests.bench.editors.bench_neovim
+
+# The extension for VS Code; needs Node 20 and npm.
+vsix: $(VSCODE)/node_modules/.installed
+	cd $(VSCODE) && npm run --silent package
+
+$(VSCODE)/node_modules/.installed: $(VSCODE)/package-lock.json
+	cd $(VSCODE) && npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff check .

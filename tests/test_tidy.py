@@ -74,7 +74,7 @@ def test_every_source_names_its_licence():
     sample = ROOT / "tests" / "sample"
     bare = [
         path.relative_to(ROOT).as_posix()
-        for path in tracked("*.py", "*.lua", "*.ts", "*.toml", "*.scm", "Makefile")
+        for path in tracked("*.py", "*.lua", "*.ts", "*.mjs", "*.el", "*.toml", "*.scm", "Makefile")
         if sample not in path.parents
         and "samples" not in path.parts
         and path.name != "pyproject.toml"
