@@ -75,8 +75,9 @@ class Window:
         if self._host.engine is None or not isinstance(message, wire.REQUESTS):
             raise wire.Malformed(f"{type(message).__name__} is not asked for here")
         if isinstance(message, wire.Cancel):
-            if self._turn is not None and self._turn[0] == message.number:
-                self._host.turns.cancel(self._turn[1])
+            waits_for = self._turn  # the engine's thread may end it at any moment
+            if waits_for is not None and waits_for[0] == message.number:
+                self._host.turns.cancel(waits_for[1])
         elif isinstance(message, (wire.Tokenize, wire.Special)):
             self._looking = True
             answer = looked_up(message, self._host.engine)

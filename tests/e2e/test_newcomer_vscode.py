@@ -101,6 +101,6 @@ def test_E1_newcomer(window: Window, tmp_path: Path, starter_model: Path):
     typed = f"    {said[1]}"
     window.press("Home")
     window.type(typed)
-    ghost = window.until("ghost text", window.ghost)
+    ghost = window.suggested()
     window.press(accepted[1])
     assert (typed + ghost) in window.saved(path)

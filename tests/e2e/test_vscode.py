@@ -22,7 +22,9 @@ import psutil
 import pytest
 import vscode_editor
 from kept import artefacts
-from vscode_window import Window
+from vscode_window import REST_S, Window
+
+from lsp_server.suggestions import last
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,6 +60,12 @@ class Desk:
         found: dict[str, object] = json.loads(path.read_text(encoding="utf-8"))
         return found
 
+    def evidence(self) -> str:
+        """What the server says of its last answer, and the end of its logs."""
+        cache = self.served.home / "cache"
+        logs = "\n".join(path.read_text("utf-8")[-1000:] for path in cache.rglob("*.log"))
+        return f"the last answer: {last.read(cache / 'record')}\nlogs: {logs}"
+
 
 @pytest.fixture(scope="module")
 def desk(starter_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
@@ -86,7 +94,7 @@ def desk(starter_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
 @pytest.fixture
 def window(desk: Desk, request: pytest.FixtureRequest) -> Iterator[Window]:
     """The window of the trusted project with the model loaded, and a picture when a test fails."""
-    it = Window(desk.page)
+    it = Window(desk.page, desk.evidence)
     if not desk.page.url.endswith(str(desk.project)):
         it.open(desk.served.window(desk.project), trust=None)
     it.until("loaded model", lambda: not it.trusts() and "ready" in it.status())
@@ -125,7 +133,7 @@ def test_ghost_text_and_tab(window: Window, desk: Desk):
     window.end()
     window.type("    ranked = ")
     # In a burst of keys the server answers in words; who has stopped sees the line without a key.
-    ghost = window.rested("a whole line", lambda shown: len(shown) > len("sorted("))
+    ghost = window.suggested("a whole line", lambda shown: len(shown) > len("sorted("), REST_S)
     window.screenshot(artefacts() / "suggestion.png")
     assert window.saved(path).rstrip("\n") == before + "    ranked = ", "it is not in the file yet"
     assert window.ghost() == ghost, "saving leaves it there"
@@ -139,11 +147,11 @@ def test_a_word_and_then_the_rest(window: Window, desk: Desk):
     window.edit(path)
     window.end()
     window.type("    return ")
-    ghost = window.rested("more than a word", lambda shown: len(shown.split()) > 1)
+    ghost = window.suggested("more than a word", lambda shown: len(shown.split()) > 1, REST_S)
     word = ghost.split()[0]
     window.press("Control+ArrowRight")
     assert window.saved(path).rstrip("\n") == f"{AREA}    return {word}"
-    rest = window.until("the rest", window.ghost)
+    rest = window.suggested("the rest")
     window.press("Tab")
     assert window.saved(path).rstrip("\n") == f"{AREA}    return {word}{rest}"
     assert word + rest == ghost
@@ -189,7 +197,7 @@ def test_explanation_statistics_and_an_answer(window: Window, desk: Desk):
     window.edit(desk.project / "calc.py")
     window.end()
     window.type("    return a ")
-    window.until("ghost text", window.ghost)
+    window.suggested()
     window.press("Control+k")
     window.press("Alt+e")
     window.seen(".monaco-editor", "What the prompt was made of")
@@ -216,7 +224,7 @@ def test_killed_in_mid_use(window: Window, desk: Desk):
     window.type("a")
     window.page.wait_for_timeout(1500)  # a person goes on; by now VS Code has noticed
     window.type(" ")
-    ghost = window.until("ghost text of the new server", window.ghost)
+    ghost = window.suggested("ghost text of the new server")
     window.press("Tab")
     assert window.saved(path).rstrip("\n") == f"{CALC}    return a {ghost}"
 
@@ -245,7 +253,7 @@ def test_S8_a_folder_that_is_not_trusted(desk: Desk, tmp_path: Path):
     window.edit(project / "calc.py")
     window.end()
     window.type("    return a ")
-    window.until("ghost text", window.ghost)
+    window.suggested()
     assert OWN in window.status() or MODEL in window.status(), "what the user has chosen"
     window.press("Escape")
     _extract(window, project / "ledger" / "report.py")  # its tests would have refused it

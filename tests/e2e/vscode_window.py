@@ -8,6 +8,7 @@ limit; a wait that fails says what was on the screen instead. Knows no server an
 from __future__ import annotations
 
 import time
+import warnings
 from typing import TYPE_CHECKING, TypeVar
 
 from playwright.sync_api import Error, Page
@@ -20,6 +21,7 @@ T = TypeVar("T")
 WAIT_S = 60.0  # the model loads and the machine is shared: a limit, not an aim
 LOOK_S = 0.05
 OFFER_S = 5.0  # until a list has the row that was asked for
+UNANSWERED_S = 25.0  # nothing after so long: more than the model takes to read these files
 REST_S = 2.0  # the extension asks once more after 0.35 s, and an answer takes its time
 KEY_MS = 30  # between two keys: a fast typist
 
@@ -40,12 +42,17 @@ READ_GHOST = r"""nodes => {
     return [...lines.keys()].sort((a, b) => a - b).map(top => lines.get(top)).join("\n");
 }"""
 
+READ_FOCUS = "() => `${document.activeElement?.tagName} ${document.activeElement?.className}`"
+IN_EDITOR = "() => document.activeElement?.closest('.monaco-editor') !== null"
+
 
 class Window:
     """One window. Keys go to whatever has the focus, as they would for a person."""
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self, page: Page, evidence: Callable[[], str] = str) -> None:
+        """`evidence`: what a wait that fails should say besides what is on the screen."""
         self.page = page
+        self._evidence = evidence
 
     # --- opening ---
 
@@ -142,19 +149,35 @@ class Window:
         found: str = self.page.eval_on_selector_all(GHOST, READ_GHOST)
         return found.replace("\u00a0", " ").strip("\n")
 
-    def rested(self, what: str, look: Callable[[str], bool]) -> str:
-        """Ghost text of this kind that has stood for a while: a pause may bring a longer one."""
-        since, last = time.monotonic(), ""
+    def suggested(
+        self, what: str = "ghost text", look: Callable[[str], bool] = bool, rest_s: float = 0.0
+    ) -> str:
+        """Wait for ghost text of this kind that has stood so long: a pause may bring a longer one.
+
+        Raises AssertionError.
+        """
+        came, last, typed = time.monotonic(), "", time.monotonic()
 
         def stands() -> bool:
-            nonlocal since, last
-            shown = self.ghost()
+            nonlocal came, last, typed
+            shown, now = self.ghost(), time.monotonic()
+            if not shown and (now - typed > UNANSWERED_S or not self.page.evaluate(IN_EDITOR)):
+                self._go_on_typing()
+                typed = now
             if shown != last or not look(shown):
-                since, last = time.monotonic(), shown
-            return time.monotonic() - since > REST_S
+                came, last = now, shown
+            return bool(last) and now - came >= rest_s
 
         self.until(what, stands)
         return last
+
+    def _go_on_typing(self) -> None:
+        """As a person would who sees nothing. A view that loads late may have taken the keys:
+        VS Code gives up its question then."""
+        warnings.warn(f"no answer to a key: {self._around()}", stacklevel=2)
+        self.press("Control+1")
+        self.type(" ")
+        self.press("Backspace")
 
     def bar(self) -> str:
         """The whole status bar."""
@@ -198,9 +221,14 @@ class Window:
         deadline = time.monotonic() + limit_s
         while not (found := look()):
             if time.monotonic() > deadline:
-                raise AssertionError(f"no {what} within {limit_s} s; on screen:\n{self.text()}")
+                raise AssertionError(f"no {what} within {limit_s} s; {self._around()}")
             self.page.wait_for_timeout(LOOK_S * 1000)
         return found
+
+    def _around(self) -> str:
+        """What may tell why something is not there."""
+        focus = self.page.evaluate(READ_FOCUS)
+        return f"{self._evidence()}\nkeys go to: {focus}\non screen:\n{self.text()}"
 
     def screenshot(self, path: Path) -> None:
         """A picture of what is there, without what is about to go away."""
