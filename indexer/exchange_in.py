@@ -18,6 +18,7 @@ import secrets
 import time
 import uuid
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,7 @@ from indexer.index import POLICY_NOTE
 from indexer.languages import detect
 from indexer.library import Library, search_folder
 from indexer.parse import read_parts
-from indexer.policy import Policy, Refused, open_decided, read_up_to, rules_digest
+from indexer.policy import Policy, Refused, Way, open_decided, read_up_to, rules_digest
 from indexer.refresh import STAMP_BITS
 from indexer.search import Busy, SearchError
 from indexer.store import Counts, Stock
@@ -130,27 +131,28 @@ def _matched(
     policy = Policy.load([root], excludes)
     decisions = policy.decide_all(os.path.join(root, row[0]) for row in archive.files)
     rows, texts = [], {}
-    for (path, blob, _, _, searched), decision in zip(archive.files, decisions, strict=True):
-        data, stamp = _read(decision) if decision.relative == path else (None, 0)
-        if data is not None and _key(path, data) == keys[blob]:
-            rows.append((path, blob, len(data), stamp, searched))
-            if path in chosen:
-                texts[path] = data
-        else:
-            rows.append((path, 0, 0, GONE, searched))
+    with closing(Way()) as way:
+        for (path, blob, _, _, searched), decision in zip(archive.files, decisions, strict=True):
+            data, stamp = _read(decision, way) if decision.relative == path else (None, 0)
+            if data is not None and _key(path, data) == keys[blob]:
+                rows.append((path, blob, len(data), stamp, searched))
+                if path in chosen:
+                    texts[path] = data
+            else:
+                rows.append((path, 0, 0, GONE, searched))
     return rows, texts
 
 
-def _read(decision: Decision) -> tuple[bytes | None, int]:
+def _read(decision: Decision, way: Way) -> tuple[bytes | None, int]:
     """A file's bytes and its stamp; None where it may not be read, or cannot."""
     if not decision.allowed or decision.via_link:
         return None, 0
     try:
-        status = os.lstat(f"{decision.root}/{decision.relative}")
-        if status.st_size > MAX_FILE_BYTES:
-            return None, 0
-        with open_decided(decision) as opened:
-            data = read_up_to(opened.file, opened.stat.st_size)  # more by now is another file
+        with open_decided(decision, way) as opened:
+            status = opened.stat
+            if status.st_size > MAX_FILE_BYTES:
+                return None, 0
+            data = read_up_to(opened.file, status.st_size)  # more by now is another file
     except (OSError, Refused):
         return None, 0
     settled = is_settled(status, time.time_ns())

@@ -12,12 +12,13 @@ from __future__ import annotations
 import errno
 import hashlib
 import io
+import itertools
 import ntpath
 import os
 import re
 import stat
 import sys
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -269,16 +270,20 @@ class _Judge:
 
 
 @contextmanager
-def open_decided(decision: Decision) -> Iterator[Opened]:
+def open_decided(decision: Decision, way: Way | None = None) -> Iterator[Opened]:
     """Open what was allowed; never blocks on a FIFO, a device or a socket.
 
     The decision may be old: only a regular file at that very place, reached without a link, is
-    opened. Raises Refused, also when the path was swapped since; OSError otherwise.
+    opened. `way`: to the file before, for many in order. Raises Refused, also when the path was
+    swapped since; OSError otherwise.
     """
     if not decision.allowed:
         raise Refused(decision)
     try:
-        handle = open_below(decision.root, decision.relative)
+        if way is None:
+            handle = open_below(decision.root, decision.relative)
+        else:
+            handle = way.open(decision.root, decision.relative)
     except OSError as error:
         if error.errno in _SWAPPED_ERRNOS:
             raise Refused(replace(decision, allowed=False, reason="swapped")) from None
@@ -390,24 +395,47 @@ def rules_digest(root: str, user_excludes: Iterable[str]) -> str:
     return hashlib.blake2b(rules.encode("utf-8", "replace"), digest_size=16).hexdigest()
 
 
-def open_below(root: str, relative: str) -> int:
-    """A descriptor of the file, no link followed at any step. Raises OSError.
+class Way:
+    """The folders from a root to a file, held open: its neighbour is reached without a second walk.
 
-    The path was resolved, so it has no link; one that is met now was put there since. Walking
-    from folder to folder leaves no gap between looking and opening.
+    No link is followed at any step. A path was resolved, so it has none; one that is met now was
+    put there since. Walking from folder to folder leaves no gap between looking and opening, and a
+    folder that is held is the one that was walked to, whatever has its name by now.
     """
-    if os.open not in os.supports_dir_fd:
-        return _open_and_compare(root, relative)
-    *folders, name = relative.split("/")
-    here = os.open(root, _FOLDER_FLAGS)
-    try:
-        for folder in folders:
-            below = os.open(folder, _FOLDER_FLAGS, dir_fd=here)
-            os.close(here)
-            here = below
-        return os.open(name, _FILE_FLAGS, dir_fd=here)
-    finally:
-        os.close(here)
+
+    def __init__(self) -> None:
+        self._names: list[str] = []  # the root first
+        self._handles: list[int] = []
+
+    def open(self, root: str, relative: str) -> int:
+        """A descriptor of the file. Raises OSError."""
+        if os.open not in os.supports_dir_fd:
+            return _open_and_compare(root, relative)
+        *folders, name = relative.split("/")
+        wanted = [root, *folders]
+        same = (mine == theirs for mine, theirs in zip(wanted, self._names, strict=False))
+        shared = sum(itertools.takewhile(bool, same))
+        self._leave(shared)
+        for folder in wanted[shared:]:
+            above = self._handles[-1] if self._handles else None
+            self._handles.append(os.open(folder, _FOLDER_FLAGS, dir_fd=above))
+            self._names.append(folder)
+        return os.open(name, _FILE_FLAGS, dir_fd=self._handles[-1])
+
+    def close(self) -> None:
+        """Let go of the folders."""
+        self._leave(0)
+
+    def _leave(self, kept: int) -> None:
+        del self._names[kept:]
+        while len(self._handles) > kept:
+            os.close(self._handles.pop())
+
+
+def open_below(root: str, relative: str) -> int:
+    """A descriptor of the file, no link followed at any step. Raises OSError."""
+    with closing(Way()) as way:
+        return way.open(root, relative)
 
 
 def _open_and_compare(root: str, relative: str) -> int:

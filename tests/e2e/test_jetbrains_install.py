@@ -31,7 +31,6 @@ pytestmark = [
 ]
 ROOT = Path(__file__).parents[2]
 STEP_S = 500
-# Before a fixture gives the session a cache of its own.
 LEFT_OUT = shutil.ignore_patterns(
     ".*", "tests", "node_modules", "build", "*.egg-info", "__pycache__"
 )
@@ -117,13 +116,19 @@ class Installer:
         return True
 
 
-def test_the_pages_commands_then_the_installers_then_grey_text(home: Path):
-    install, model = blocks()[:2]
+@pytest.fixture(scope="module")
+def installed(home: Path) -> Path:
+    """The same home after the page's commands, as they stand there."""
     subprocess.run(
-        ["bash", "-euc", install], check=True, env=environment(home), timeout=STEP_S, cwd=home
+        ["bash", "-euc", blocks()[0]], check=True, env=environment(home), timeout=STEP_S, cwd=home
     )
+    return home
+
+
+def test_the_pages_commands_then_the_installers(installed: Path):
+    home = installed
     program = home / ".local/share/ghostwright/bin/ghostwright"
-    assert model.strip() == "~/.local/share/ghostwright/bin/ghostwright setup"
+    assert blocks()[1].strip() == "~/.local/share/ghostwright/bin/ghostwright setup"
     shown = subprocess.run(
         [program, "setup", "--help"], check=True, capture_output=True, text=True, timeout=60
     )
@@ -141,12 +146,12 @@ def test_the_pages_commands_then_the_installers_then_grey_text(home: Path):
     assert "properties.clone" in str(lost.said)
 
 
-async def test_what_was_installed_shows_grey_text(home: Path, starter_cache, tmp_path):
+async def test_what_was_installed_shows_grey_text(installed: Path, starter_cache, tmp_path):
     project = tmp_path / "project"
     project.mkdir()
     (project / "calc.py").write_text(BEGUN, "utf-8")
     command = json.loads((TEMPLATE / "template.json").read_text("utf-8"))["programArgs"]["default"]
-    it = Ide(project, project / "calc.py", command=command_line(command, home))
+    it = Ide(project, project / "calc.py", command=command_line(command, installed))
     await (await it.server()).settled(120)
     await it.type("def subtract(a, b):\n    return a ")
     assert await it.shown(120)

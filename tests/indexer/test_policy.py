@@ -8,7 +8,7 @@ import shutil
 import socket
 import threading
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,7 @@ from indexer.policy import (
     MAX_IGNORE_BYTES,
     Policy,
     Refused,
+    Way,
     builtin_reason,
     compile_rules,
     open_decided,
@@ -328,6 +329,47 @@ def test_s3_a_swap_after_the_decision_is_seen(tmp_path, swap, walks, monkeypatch
     with pytest.raises(Refused) as caught, open_decided(decision):
         pass
     assert caught.value.decision.reason == ("not-regular" if swap == "fifo" else "swapped")
+
+
+@given(st.lists(st.sampled_from(["a.py", "b/a.py", "b/c/a.py", "b/c/d.py", "c/a.py", "b.py"])))
+def test_files_in_any_order_are_the_ones_that_a_walk_of_its_own_opens(tmp_path_factory, names):
+    root = tmp_path_factory.mktemp("repo")
+    for name in set(names):
+        write(root / name, name.encode())
+    decisions = Policy.load([root]).decide_all(str(root / name) for name in names)
+    with closing(Way()) as way:
+        for name, decision in zip(names, decisions, strict=True):
+            with open_decided(decision, way) as opened:
+                assert opened.file.read() == name.encode()
+    if Path("/proc/self/fd").exists():
+        assert not [one for one in open_files() if str(root) in one], "nothing is left open"
+
+
+def open_files() -> list[str]:
+    folder = Path("/proc/self/fd")
+    return [str(one.readlink()) for one in folder.iterdir() if one.exists()]
+
+
+@posix
+@pytest.mark.skipif(os.open not in os.supports_dir_fd, reason="needs openat")
+def test_s3_a_folder_that_is_held_is_not_what_has_its_name_by_now(tmp_path):
+    root = tmp_path / "repo"
+    paths = [write(root / "src" / name, b"ours") for name in ("a.py", "b.py")]
+    write(root / "z.py", b"ours")
+    evil = write(tmp_path / "evil/src/b.py").parent
+    rules = Policy.load([root])
+    first, second = (rules.decide(path) for path in paths)
+    with closing(Way()) as way:
+        with open_decided(first, way) as opened:
+            assert opened.file.read() == b"ours"
+        (root / "src").rename(tmp_path / "old")
+        (root / "src").symlink_to(evil)
+        with open_decided(second, way) as opened:
+            assert opened.file.read() == b"ours"
+        with open_decided(rules.decide(root / "z.py"), way) as opened:
+            assert opened.file.read() == b"ours"
+        with pytest.raises(Refused), open_decided(second, way):
+            pass
 
 
 @posix

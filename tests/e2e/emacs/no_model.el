@@ -7,9 +7,9 @@
 (gw-open)
 (gw-wait "the server says so" (lambda () (and (ghostwright--server) (equal (gw-state) "no-model"))))
 (gw-must "the mode line" (equal " ghost:no-model" (ghostwright--lighter)))
-(gw-must "and a message" (with-current-buffer "*Messages*"
-                           (save-excursion (goto-char (point-min))
-                                           (search-forward "ghostwright setup" nil t))))
+(gw-wait "and a message" (lambda () (with-current-buffer "*Messages*"
+                                      (save-excursion (goto-char (point-min))
+                                                      (search-forward "ghostwright setup" nil t)))))
 (gw-type "qux = 1\n")
 (accept-process-output nil 0.3)
 (gw-must "text is as typed" (string-suffix-p "qux = 1\n" (buffer-string)))
