@@ -12,7 +12,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import io
-import itertools
 import ntpath
 import os
 import re
@@ -207,15 +206,29 @@ class _Judge:
     def _resolve(self, path: str) -> tuple[str, str, int]:
         """Real folder, name and mode of what is there: 0 for nothing, -1 for not to be seen."""
         folder, name = os.path.split(path)
-        real_folder = self.real_folders.get(folder)
-        if real_folder is None:
-            real_folder = self.real_folders[folder] = _real(folder)
+        real_folder = self._real_folder(folder)
         place = path if real_folder == folder else os.path.join(real_folder, name)
         mode = _mode(place)
         if mode <= 0 or not stat.S_ISLNK(mode):
             return real_folder, name, mode
         place = _real(place)
         return *os.path.split(place), _mode(place)
+
+    def _real_folder(self, folder: str) -> str:
+        """As `_real`, from what is known of the folders above; paths may be very deep."""
+        known, above, below = self.real_folders, folder, []
+        while above not in known:
+            parent, name = os.path.split(above)
+            if not name or os.name == "nt":  # junctions look like folders there
+                known[above] = _real(above)
+            else:
+                below.append(name)
+                above = parent
+        for name in reversed(below):
+            real = os.path.join(known[above], name)
+            above = os.path.join(above, name)
+            known[above] = real if stat.S_ISDIR(_mode(real)) else _real(real)
+        return known[folder]
 
     def _homes(self, folder: str) -> list[tuple[Root, str]]:
         """Every root that contains a real folder, deepest first, with the prefix below it."""
@@ -413,8 +426,9 @@ class Way:
             return _open_and_compare(root, relative)
         *folders, name = relative.split("/")
         wanted = [root, *folders]
-        same = (mine == theirs for mine, theirs in zip(wanted, self._names, strict=False))
-        shared = sum(itertools.takewhile(bool, same))
+        shared = 0
+        while shared < min(len(wanted), len(self._names)) and wanted[shared] == self._names[shared]:
+            shared += 1
         self._leave(shared)
         for folder in wanted[shared:]:
             above = self._handles[-1] if self._handles else None

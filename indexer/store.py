@@ -9,11 +9,12 @@ servers share one file. It knows neither how records are made nor which files th
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from indexer.database import Damaged, Database, StoreError, Unwritable
 from indexer.rows import Columns, FileRow, Rows
@@ -31,7 +32,8 @@ CHECK_BYTES = 8
 BUDGET_BYTES = 1_000_000_000
 # Collecting garbage frees this much more than is needed, so that it is not done every day.
 COLLECT_TO = 0.8
-KEYS_A_QUERY = 500  # SQLite allows 999 in its older builds
+VALUES_A_STATEMENT = 999  # more are not allowed in older builds of SQLite
+KEYS_A_QUERY = 500
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
@@ -202,12 +204,11 @@ class Store:
             if db.execute("SELECT 1 FROM files UNION SELECT 1 FROM blobs LIMIT 1").fetchone():
                 return False
             rows = ((i, k, now, *counts, _check(r) + r) for i, k, counts, _, r in stock.blobs)
-            db.executemany("INSERT INTO blobs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
-            names = sorted((name, row[0]) for row in stock.blobs for name in row[3])
-            db.executemany("INSERT INTO names VALUES (?, ?)", names)
-            db.executemany("INSERT INTO files VALUES (?, ?, '', ?, ?, ?)", stock.files())
+            _insert(db, "blobs", rows)
+            _insert(db, "names", sorted((name, row[0]) for row in stock.blobs for name in row[3]))
             for name, data in stock.derived.items():
                 db.execute("INSERT INTO derived VALUES (?, ?)", (name, _check(data) + data))
+            _insert(db, "files", ((path, blob, "", *rest) for path, blob, *rest in stock.files()))
             db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", stock.notes.items())
         return True
 
@@ -392,6 +393,17 @@ def discard(path: Path) -> None:
     """Delete a database with what SQLite keeps beside it. Raises OSError."""
     for suffix in ("-wal", "-shm", ""):
         Path(f"{path}{suffix}").unlink(missing_ok=True)
+
+
+def _insert(db: sqlite3.Connection, table: str, rows: Iterable[tuple[Any, ...]]) -> None:
+    """Many rows a statement: the lock of the interpreter changes hands at each statement."""
+    left = iter(rows)
+    first = next(left, ())
+    left = itertools.chain([first] if first else [], left)
+    row = f"({', '.join('?' * len(first))})"
+    while many := list(itertools.islice(left, VALUES_A_STATEMENT // max(1, len(first)))):
+        values = [value for each in many for value in each]
+        db.execute(f"INSERT INTO {table} VALUES {', '.join([row] * len(many))}", values)  # noqa: S608
 
 
 def _check(body: bytes) -> bytes:

@@ -116,7 +116,7 @@ async def test_I12_the_host_dies_and_two_windows_go_on(root, tmp_path):
 async def test_I12_five_windows_20_kills_one_model(starter_cache, starter_model, tmp_path):
     """The issue's figures, with the 0.5B."""
     root = Path(shutil.copytree(SAMPLE, tmp_path / "ledger"))
-    options = {"contextTokens": 192, "maxSuggestionTokens": 8}
+    options = {"maxSuggestionTokens": 8}
     async with servers(5, root, options) as editors:
         for editor in editors:
             editor.open(root / REPORT)
