@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotInTime  # another class in Python 3.10
@@ -148,9 +149,12 @@ class Residence:
         wanted = frozenset(str(root / path) for path in paths if path) if root else frozenset()
         self._held[slot] = replace(held, wanted=wanted)
 
-    async def save(self, slot: Slot = Slot.KEYSTROKE) -> None:
-        """Save what is resident if it is worth it; gives way to anything else."""
-        job = self._submit(slot, Priority.WARM_UP)
+    async def save(self, slot: Slot = Slot.KEYSTROKE, most_bytes: float = math.inf) -> None:
+        """Save what is resident if it is worth it; gives way to anything else.
+
+        `most_bytes`: no state that is known to be larger.
+        """
+        job = self._submit(slot, Priority.WARM_UP, most_bytes)
         if job is not None:
             await asyncio.wrap_future(job.future)
 
@@ -214,7 +218,9 @@ class Residence:
         self._held[key.slot] = _Held(found.token_ids, found.token_ids, paths, paths)
         return True
 
-    def _submit(self, slot: Slot, priority: Priority) -> Job[Future[None] | None] | None:
+    def _submit(
+        self, slot: Slot, priority: Priority, most_bytes: float = math.inf
+    ) -> Job[Future[None] | None] | None:
         """A job that saves a slot, and hands what it wrote to the disk's thread."""
         states, key, session = self._states, self._key, self._session
         if states is None or key is None or not session.settings.stateDiskMb:
@@ -227,6 +233,8 @@ class Residence:
         def work(engine: Engine, _: threading.Event) -> Future[None] | None:
             held = self._held[slot] = self._held[slot].now(tuple(engine.resident(slot)))
             if not held.paths or not self._is_worth_it(slot, held):
+                return None
+            if self._bytes_per_token * len(held.tokens) > most_bytes:
                 return None
             path = states.new_path()
             try:

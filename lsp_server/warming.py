@@ -37,6 +37,7 @@ PAUSE_S = 1.0  # between keys longer than this, the user has stopped typing
 # share of that time.
 PATIENCE = 0.25
 SAVE_S = 5.0
+QUICK_BYTES = 64 << 20  # of a state: written in a twentieth of a second
 INDEX_WAIT_S = 5.0  # a prompt without its pieces would take the place of one that was restored
 INDEX_LOOK_S = 0.05
 CHARS_PER_TOKEN = 2.5  # low, so that an opened file's beginning is sure to fit
@@ -94,10 +95,14 @@ class Warming:
             await asyncio.sleep(wait_s)
             await self._session.model_known.wait()
             await self._wait_for_index(document)
+            # A process that ends costs what is not saved. Where that is quick, nobody waits for it.
+            await self._session.residence.save(most_bytes=QUICK_BYTES)
             await self._read(document, place, anew=False)
+            await self._session.residence.save(most_bytes=QUICK_BYTES)
             await asyncio.sleep(self._patience_s())
             if not deep.on_battery():
                 await self._read(document, place, anew=True)
+                await self._session.residence.save(most_bytes=QUICK_BYTES)
             await asyncio.sleep(SAVE_S)
             await self._session.residence.save()
             await self._session.deep.grow(document)

@@ -104,14 +104,14 @@ class Desk(NamedTuple):
         if folder is None or not NAME.fullmatch(request.name):
             raise RequestRejected("there is no such place for a state")
         path: Path = folder / request.name
-        self.seats.sit(self.window, self.slot)
         if isinstance(request, wire.Save):
-            self.engine.save(self.slot, path)
-        else:
-            try:
-                self.engine.restore(self.slot, path, ids)
-            finally:
-                self.seats.used(self.slot)
+            self.seats.save(self.window, self.slot, path)
+            return
+        self.seats.sit(self.window, self.slot)
+        try:
+            self.engine.restore(self.slot, path, ids)
+        finally:
+            self.seats.used(self.slot)
 
 
 def looked_up(request: wire.Tokenize | wire.Special, engine: Engine) -> wire.Message:

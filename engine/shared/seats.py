@@ -9,13 +9,14 @@ for `not_before`. Knows no connection.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import secrets
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from engine.types import EngineError, Slot
+from engine.types import EngineError, RequestRejected, Slot
 from engine.worker import Priority
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class Seats:
     def not_before(self, turn: Turn) -> float:
         """When a turn may begin: a warm-up leaves whoever is at work in the slot alone."""
         seat = self._seats[turn.slot]
-        if turn.priority < Priority.WARM_UP or seat.window in {None, turn.window}:
+        if not turn.moves or turn.priority < Priority.WARM_UP or seat.window in {None, turn.window}:
             return 0.0
         return min(seat.used + REST_S, seat.since + SITTING_S)
 
@@ -93,6 +94,20 @@ class Seats:
             seat.window, seat.since = window, time.monotonic()
             seat.is_foreign = bool(self._engine.resident(slot))
             self._put_back(window, slot)
+
+    def save(self, window: int, slot: Slot, path: Path) -> None:
+        """Write a window's state to a new file. What is parked is one already: nobody moves for it.
+
+        Raises OSError, EngineError.
+        """
+        if (parked := self._parked.get((window, slot))) is not None:
+            with contextlib.suppress(OSError):  # no second name on this file system
+                path.hardlink_to(parked.path)
+                return
+        self.sit(window, slot)
+        if self._seats[slot].is_foreign:
+            raise RequestRejected("there is nothing to save")
+        self._engine.save(slot, path)
 
     def used(self, slot: Slot) -> None:
         """A prompt was read into a slot: what it does not begin with is gone from there."""

@@ -30,6 +30,7 @@ class Turn:
     priority: Priority
     slot: Slot
     work: Callable[[threading.Event], None]
+    moves: bool = True  # whether it may take the slot from another window
     cancel: threading.Event = field(default_factory=threading.Event)
     number: int = 0
 

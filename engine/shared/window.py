@@ -112,7 +112,7 @@ class Window:
             self._turn = None
             self.say(answer)
 
-        turn = Turn(self.number, priority, slot, work)
+        turn = Turn(self.number, priority, slot, work, moves=not isinstance(request, wire.Save))
         self._turn = (request.number, turn)
         self._host.turns.add(turn)
 

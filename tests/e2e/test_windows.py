@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import os
 import shutil
 import signal
@@ -22,7 +23,7 @@ from engine.shared import joining, places
 SAMPLE = Path(__file__).parents[1] / "sample"
 REPORT = "ledger/report.py"
 AGAIN_S = 2.0
-REST_S = 8.0  # what was read is saved, and the next host has got ready
+REST_S = 10.0  # the host does nothing for so long: all is read and saved, the next one is ready
 MB = 1e6
 
 
@@ -63,28 +64,46 @@ def root(tmp_path, monkeypatch):
 
 
 async def ask(editor, root, n):
-    """Another number at the end of the window's file, and a question there: when it is answered."""
+    """Another number at the end of the window's file, and what a key asks there: when the model
+    has answered."""
     uri, text = (root / REPORT).as_uri(), f"x{n:02} = "
     last = (root / REPORT).read_text(encoding="utf-8").count("\n")
     editor.type(uri, last, 0, text, over=len(text) if n else 0)
-    await editor.suggest(uri, last, len(text), manual=True)
+    await editor.suggest(uri, last, len(text))
+    while not (await editor.explain())["model"]:  # known without it, or asked too soon
+        await asyncio.sleep(0.1)
+        await editor.suggest(uri, last, len(text))
     return time.monotonic()
 
 
-async def check_kills(editors, root, kills, rest_s=0.0):
+async def at_rest():
+    """Nobody reads, writes or saves any more."""
+    spent, before = 0.0, -1.0
+    while spent - before > REST_S / 100:
+        before = spent
+        await asyncio.sleep(REST_S)
+        spent = sum(host().cpu_times()[:2])
+
+
+async def check_kills(editors, root, kills, rest=lambda: asyncio.sleep(0)):
     """Kill the host while the first window waits; all are answered, from the text they have.
 
-    Returns what the first one waited for, each time, and what the last of all did.
+    Seconds: until the first was answered; what each other waited for its own answer, one after
+    the other; until all were.
     """
-    firsts, lasts = [], []
-    for n in range(kills):
-        await asyncio.sleep(rest_s)
+    firsts, others, lasts = [], [], []
+    for editor in editors:
+        await ask(editor, root, 0)
+    for n in range(1, kills + 1):
+        await rest()
         asked = asyncio.create_task(ask(editors[0], root, n))
         await asyncio.sleep(0.05)
         began = time.monotonic()
         os.kill(host().pid, signal.SIGKILL)
-        firsts.append(await asked - began)
-        lasts.append(max([await ask(editor, root, n) for editor in editors[1:]]) - began)
+        answered = [await asked, *[await ask(editor, root, n) for editor in editors[1:]]]
+        firsts.append(answered[0] - began)
+        others += [after - before for before, after in itertools.pairwise(answered)]
+        lasts.append(answered[-1] - began)
         for editor in editors:
             record = await editor.explain()
             assert record["model"], record
@@ -92,7 +111,7 @@ async def check_kills(editors, root, kills, rest_s=0.0):
             assert REPORT in shown, record
             assert (await editor.command("ghostwright.status"))["state"] == "ready"
     assert host().is_running(), "one model, whatever happened"
-    return firsts, lasts
+    return firsts, others, lasts
 
 
 async def test_I12_the_host_dies_and_two_windows_go_on(root, tmp_path):
@@ -101,18 +120,19 @@ async def test_I12_the_host_dies_and_two_windows_go_on(root, tmp_path):
     async with servers(2, root, options) as editors:
         for editor in editors:
             editor.open(root / REPORT)
-        _, (longest,) = await check_kills(editors, root, 1)
+        *_, (longest,) = await check_kills(editors, root, 1)
         hosts, _ = family(editors)
-    end = time.monotonic() + 5
-    while any(host.is_running() and host.status() != psutil.STATUS_ZOMBIE for host in hosts):
-        assert time.monotonic() < end, "P8: a host is left"
-        await asyncio.sleep(0.05)
+
+    def gone(one):
+        return not one.is_running() or one.status() == psutil.STATUS_ZOMBIE
+
+    await until(lambda: all(map(gone, hosts)), 5)  # P8: no host is left
     print(f"\nboth have answered again after {longest:.2f} s")
 
 
 @pytest.mark.slow
 @pytest.mark.model
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 async def test_I12_five_windows_20_kills_one_model(starter_cache, starter_model, tmp_path):
     """The issue's figures, with the 0.5B."""
     root = Path(shutil.copytree(SAMPLE, tmp_path / "ledger"))
@@ -120,17 +140,25 @@ async def test_I12_five_windows_20_kills_one_model(starter_cache, starter_model,
     async with servers(5, root, options) as editors:
         for editor in editors:
             editor.open(root / REPORT)
-        firsts, lasts = await check_kills(editors, root, 20, REST_S)
-        await asyncio.sleep(REST_S)
-        held, others = family(editors)
+        firsts, others, lasts = await check_kills(editors, root, 20, at_rest)
+        await at_rest()
+        held, small_ones = family(editors)
         model = host().memory_full_info().pss / MB
-        small = sum(one.memory_full_info().pss for one in (held | others) - {host()}) / MB
+        small = sum(one.memory_full_info().pss for one in (held | small_ones) - {host()}) / MB
     print(
-        f"\nanswered after a kill within: the window in use {spread(firsts)} s; "
-        f"the last of five {spread(lasts)} s; model {model:.0f} MB, all else {small:.0f} MB"
+        f"\nanswered after a kill within: the window in use {spread(firsts)} s; each other, asked "
+        f"after it, {spread(others)} s; all five {spread(lasts)} s; model {model:.0f} MB, "
+        f"all else {small:.0f} MB"
     )
     assert small <= 5 * 120
     assert statistics.median(firsts) <= 5 * AGAIN_S  # a busy machine; the bench has the figure
+
+
+async def until(so, within_s):
+    end = time.monotonic() + within_s
+    while not so():
+        assert time.monotonic() < end
+        await asyncio.sleep(0.1)
 
 
 def spread(waits):

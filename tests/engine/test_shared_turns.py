@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -161,6 +162,41 @@ def test_a_window_finds_what_it_had_read(desk, tmp_path):
     assert (desk.has(1), desk.has(2), desk.has(2, DEEP)) == ("one more", "two", "deep")
     desk.seats.close()
     assert parked(tmp_path) == 0
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_what_is_parked_is_saved_as_it_is_and_nobody_moves(desk, tmp_path, monkeypatch, links):
+    if not links:
+        monkeypatch.setattr(os, "link", lambda *_, **__: refuse())
+    desk.read(1, "one")
+    desk.read(2, "two")
+    mine, other = tmp_path / "1.state", tmp_path / "2.state"
+    desk.seats.save(1, KEY, mine)
+    assert desk.engine.resident(KEY) == tuple(b"two" if links else b"one")
+    desk.seats.save(2, KEY, other)
+    desk.seats.close()
+    for path, text in ((mine, b"one"), (other, b"two")):
+        desk.engine.restore(KEY, path, tuple(text))
+        assert bytes(desk.engine.resident(KEY)) == text
+
+
+def refuse():
+    raise PermissionError("no second names here")
+
+
+def test_nothing_is_saved_of_what_another_window_had_read(desk, tmp_path):
+    desk.read(1, "secret")
+    desk.seats.sit(2, KEY)
+    with pytest.raises(RequestRejected, match="nothing"):
+        desk.seats.save(2, KEY, tmp_path / "2.state")
+    assert not (tmp_path / "2.state").exists()
+
+
+def test_a_save_waits_for_nobody_who_is_at_work(desk):
+    desk.read(1, "one")
+    for moves in (True, False):
+        asked = replace(turn(2, WARM_UP), moves=moves)
+        assert (desk.seats.not_before(asked) > time.monotonic()) is moves
 
 
 def test_what_windows_share_is_read_once(desk):

@@ -103,6 +103,13 @@ async def test_saved_in_a_pause_and_restored_at_the_start(root, model, cache):
         assert answer.usage.cached_tokens >= 0.95 * answer.usage.prompt_tokens
 
 
+async def test_saved_as_soon_as_it_is_read(root, model, cache, monkeypatch):
+    """I12: a process that ends must not cost a read that is done."""
+    monkeypatch.setattr(warming, "SAVE_S", 3600.0)
+    await work_on(root, model)
+    assert "print(" in saved_text()
+
+
 async def test_opening_the_file_again_keeps_what_was_chosen(root, model, cache):
     """Another choice of pieces at the start would throw away nearly all that was restored."""
     await work_on(root, model, cache)
