@@ -13,7 +13,7 @@ import logging
 import threading
 import time
 from dataclasses import astuple, dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from engine.shared import doors, joining, wire
 from engine.shared.joining import HUNG_S
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 CANCEL_S = 0.01  # how soon a cancel is seen while nothing comes
 ATTEMPTS = 2  # at one request; it may be what ends the host
 FAILURES_MAX = 3  # of requests in a row that ended hosts
+MEASURED_TOKENS = 256  # read at once by a host tell its speed
 REST_S = 60.0  # then we leave it for a while
 STOPPED: dict[str, StoppedBy] = {
     "end": "end",
@@ -106,6 +107,7 @@ class SharedEngine:
         self._door: Door | None
         self._door, ready = _joined(way)
         self.info: EngineInfo = wire.info_of(ready.info)
+        self._before: EngineInfo | None = None  # of the host before, which had measured more
         for line in ready.said:
             say(str(line))
 
@@ -151,9 +153,13 @@ class SharedEngine:
         return wire.usage_of(done.usage)
 
     def resident(self, slot: Slot = Slot.KEYSTROKE) -> tuple[int, ...]:
-        """What the host keeps for this window. A host that has just gone keeps nothing."""
+        """What the host keeps for this window; where it has gone, what the next one begins with.
+
+        A prompt is laid out along it: in another order it would be read anew.
+        """
         if self._door is None or (not self._busy and self._door.waits()):
-            return ()
+            saved = self._saved.get(slot)
+            return saved.token_ids if saved is not None else ()
         return self._residency.tokens(slot)
 
     def save(self, slot: Slot, path: Path) -> tuple[int, ...]:
@@ -211,7 +217,7 @@ class SharedEngine:
         answer = self._answer(form, cancel, heard, attempts)
         if not isinstance(answer, wire.Done):
             raise self._out_of_step(answer)
-        self.info = wire.info_of(answer.info)
+        self._learn(answer.info, wire.usage_of(answer.usage).evaluated_tokens)
         return answer
 
     def _answer(
@@ -321,10 +327,26 @@ class SharedEngine:
             door, ready = _joined(self._way)
         except Unshared as reason:
             raise EngineError(f"the model cannot be loaded again: {reason}") from reason
-        self._door, self.info = door, wire.info_of(ready.info)
+        self._door, self._before = door, self.info
+        self._learn(ready.info)
         for slot, saved in list(self._saved.items()):
             self._put_back(door, slot, saved)
         return door
+
+    def _learn(self, fields: tuple[Any, ...], evaluated_tokens: int = 0) -> None:
+        """What the host says of its engine. How fast that is, it knows once it has read a prompt:
+        until then it may be far off, and another speed is another prompt.
+        """
+        self.info = wire.info_of(fields)
+        if evaluated_tokens >= MEASURED_TOKENS:
+            self._before = None
+        if (known := self._before) is not None:
+            self.info = replace(
+                self.info,
+                prefill_per_s=known.prefill_per_s,
+                decode_per_s=known.decode_per_s,
+                costs=known.costs,
+            )
 
     def _put_back(self, door: Door, slot: Slot, saved: _Saved) -> None:
         """Begin with what was saved last, if it is there as it was.

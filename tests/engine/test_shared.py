@@ -298,10 +298,13 @@ def test_what_was_saved_is_put_back_at_the_next_host(windows, cache):
     engine = windows()
     asked = prompt(engine, text_of(1))
     engine.warm(asked, NEVER)
-    engine.save(KEY, cache / "states" / "b.state")
+    saved = engine.save(KEY, cache / "states" / "b.state")
     os.kill(host_pid(engine), signal.SIGKILL)
-    wait_for(lambda: engine.resident() == ())
+    wait_for(engine._door.waits)
+    assert engine.resident() == saved, "what the next one begins with"
+    before = engine.info
     assert write(engine, asked).usage.evaluated_tokens <= 1
+    assert engine.info.costs == before.costs, "another speed would be another prompt"
     # S4: once forgotten, it is not brought back.
     engine.forget(KEY)
     os.kill(host_pid(engine), signal.SIGKILL)
