@@ -49,7 +49,8 @@ def restored(language: str, before: str, after: str) -> str:
         if lead and not there.intersection(line.text.strip() for line in lead):
             above[j] = [_moved(line, old[i].indent, new[j].indent) for line in lead]
         if old[i].comment and not new[j].comment and old[i].comment not in there:
-            behind[j] = "  " + old[i].comment
+            head = old[i].text.rstrip().removesuffix(old[i].comment)
+            behind[j] = head[len(head.rstrip()) :] + old[i].comment
     rows = []
     for number, line in enumerate(new):
         rows += above.get(number, [])

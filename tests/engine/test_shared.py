@@ -247,8 +247,9 @@ def fresh(windows):
 
 def standby_pid(engine):
     """Of the process that is ready to take over; it is a child of the host."""
-    wait_for(lambda: engine._way.place.has_standby)
-    (child,) = psutil.Process(host_pid(engine)).children()
+    host, place = psutil.Process(host_pid(engine)), engine._way.place
+    wait_for(lambda: host.children() and place.has_standby)  # a new host is its own for a moment
+    (child,) = host.children()
     return child.pid
 
 
