@@ -25,6 +25,8 @@ UNANSWERED_S = 25.0  # nothing after so long: more than the model takes to read 
 REST_S = 2.0  # the extension asks once more after 0.35 s, and an answer takes its time
 KEY_MS = 30  # between two keys: a fast typist
 
+DIRTY = ".editor-group-container.active .tab.active.dirty"  # another group may have one, too
+TYPED_INTO = ".editor-group-container.active .editor-instance textarea.inputarea"
 GHOST = "[class*='ghost-text']"
 STATUS = ".statusbar-item[id*='ghostwright' i]"
 TOAST = ".notification-list-item"
@@ -137,9 +139,19 @@ class Window:
             self.page.keyboard.press(key)
 
     def saved(self, path: Path) -> str:
-        """Save, and what is on the disk then."""
-        self.page.keyboard.press("Control+s")
-        self.until("a saved file", lambda: not self.page.locator(".tab.active.dirty").count())
+        """Save, and what is on the disk then. Keys may go nowhere where a panel has closed."""
+        pressed = 0.0
+
+        def clean() -> bool:
+            nonlocal pressed
+            if time.monotonic() - pressed > OFFER_S:
+                if not self.page.evaluate(IN_EDITOR):
+                    self.page.locator(TYPED_INTO).first.focus()
+                self.press("Control+s")
+                pressed = time.monotonic()
+            return not self.page.locator(DIRTY).count()
+
+        self.until("a saved file", clean)
         return path.read_text(encoding="utf-8")
 
     # --- looking ---
@@ -175,7 +187,7 @@ class Window:
         """As a person would who sees nothing. A view that loads late may have taken the keys:
         VS Code gives up its question then."""
         warnings.warn(f"no answer to a key: {self._around()}", stacklevel=2)
-        self.press("Control+1")
+        self.page.locator(TYPED_INTO).first.focus()
         self.type(" ")
         self.press("Backspace")
 
